@@ -1,0 +1,1 @@
+"""The ports, bound to the real world."""

@@ -1,0 +1,1 @@
+"""Endpoint adapters, one package a provider."""

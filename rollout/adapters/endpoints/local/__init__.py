@@ -1,0 +1,1 @@
+"""The embedded endpoint: Envoy and real scoring servers on this machine."""

@@ -1,0 +1,1 @@
+"""Places where journals are kept."""

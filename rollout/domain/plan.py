@@ -1,0 +1,275 @@
+"""A plan as a value: what shall happen to which endpoint, and what must hold in between."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+Json = Mapping[str, object]
+
+BASELINE = "baseline"
+CANDIDATE = "candidate"
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointRef:
+    """Which endpoint.
+
+    Args:
+        provider: The name of the adapter: ``local``.
+        name: The endpoint's name.
+        file: Absolute path of Azure ML's own endpoint YAML, used only to create it when absent.
+        options: What only this provider understands (``port``, ``python``, ``memory``), parsed by
+            its adapter.
+    """
+
+    provider: str
+    name: str
+    file: str | None = None
+    options: Json = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentRef:
+    """One deployment of the endpoint, by name, and the file that describes it.
+
+    Args:
+        name: The deployment's name.
+        file: Absolute path of Azure ML's own deployment YAML; None: it must exist already.
+        overrides: Values that replace those of the file (``set:`` in the plan).
+    """
+
+    name: str
+    file: str | None = None
+    overrides: Json = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """How much worse than the baseline: ``ratio`` times its rate (or duration) plus ``points``.
+
+    Args:
+        ratio: Factor on the baseline's value, at least 1.
+        points: Added on top, a fraction of 1 (percentage points / 100); rates only.
+    """
+
+    ratio: float = 1.0
+    points: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One criterion on one metric; relative (tolerance, margin) or absolute (maximum).
+
+    Args:
+        metric: ``error_rate`` or ``latency``.
+        quantile: For latency, 0..1: 0.95 for ``latency_p95``; None otherwise.
+        tolerance: A candidate within it counts as healthy; None: absolute check.
+        margin: A candidate beyond it must not pass; wider than ``tolerance``.
+        maximum: Absolute objective: a fraction of requests, or seconds for latency.
+    """
+
+    metric: str
+    quantile: float | None = None
+    tolerance: Allowance | None = None
+    margin: Allowance | None = None
+    maximum: float | None = None
+
+    @property
+    def name(self) -> str:
+        """The metric as the plan writes it: ``error_rate``, ``latency_p95``.
+
+        >>> Check("latency", quantile=0.95).name
+        'latency_p95'
+        """
+        if self.quantile is None:
+            return self.metric
+        return f"{self.metric}_p{self.quantile * 100:g}".replace(".", "")
+
+
+@dataclass(frozen=True, slots=True)
+class OnInconclusive:
+    """What happens when a gate's time is over without evidence either way; never a pass.
+
+    Args:
+        extend_seconds: Extra observation each time.
+        times: How often it may be extended.
+        then: ``hold`` or ``rollback``.
+    """
+
+    extend_seconds: float = 0.0
+    times: int = 0
+    then: str = "hold"
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """What must be shown while a stage holds. Durations in seconds.
+
+    Args:
+        min_duration: A pass waits at least this long; a failure never waits.
+        max_duration: Then the gate is inconclusive.
+        min_requests: Candidate requests needed for a pass.
+        warm_up: Latency of the stage's first seconds is left out; errors count at once.
+    """
+
+    name: str
+    checks: tuple[Check, ...]
+    min_duration: float = 120.0
+    max_duration: float = 3600.0
+    min_requests: int = 100
+    warm_up: float = 60.0
+    on_inconclusive: OnInconclusive = field(default_factory=OnInconclusive)
+
+
+@dataclass(frozen=True, slots=True)
+class Risk:
+    """``false_rollback``: alpha of the whole rollout; ``wrong_promotion``: beta of each stage."""
+
+    false_rollback: float = 0.01
+    wrong_promotion: float = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Bootstrap:
+    """Create endpoint and baseline at 100 % where nothing serves yet; passes at once elsewhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preflight:
+    """Check what can be checked before the first write."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Give a deployment (``baseline`` or ``candidate``) this many instances."""
+
+    deployment: str
+    instances: int
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """Create a deployment (``baseline`` or ``candidate``) with 0 % of the traffic."""
+
+    deployment: str
+
+
+@dataclass(frozen=True, slots=True)
+class Expect:
+    """What a good answer is. ``json``: a path such as ``$[0]`` that must exist, and its type."""
+
+    status: int = 200
+    latency_max: float | None = None
+    json_path: str | None = None
+    json_type: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Smoke:
+    """Send ``count`` requests to one deployment by header; each answer must be as expected."""
+
+    deployment: str
+    count: int = 10
+    expect: Expect = field(default_factory=Expect)
+
+
+@dataclass(frozen=True, slots=True)
+class Mirror:
+    """Copy this percentage of the live requests to the candidate; its answers are discarded."""
+
+    percent: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """Give the candidate this percentage of the live requests; clears the mirror."""
+
+    percent: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Hold the present split for ``seconds``."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Approve:
+    """Wait until a person approves. ``by`` empty: anybody. ``expires`` in seconds."""
+
+    by: tuple[str, ...] = ()
+    expires: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Delete a deployment (``baseline`` or ``candidate``); the point of no return."""
+
+    deployment: str
+
+
+Work = Bootstrap | Preflight | Scale | Create | Smoke | Mirror | Shift | Wait | Approve | Delete
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A set-point and the gate that must pass while it holds. Durations in seconds.
+
+    Args:
+        id: Unique in the plan; made from kind and value where the plan gives none.
+        work: What the stage is.
+        gate: Name of the gate that must pass, or None.
+        timeout: How long the set-point may take to be reached.
+        after: How long to wait before the stage begins, counted from the end of the one before.
+    """
+
+    id: str
+    work: Work
+    gate: str | None = None
+    timeout: float = 3600.0
+    after: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class OnFailure:
+    """``action``: rollback or hold. ``candidate``: keep or delete. ``verify_within`` in seconds."""
+
+    action: str = "rollback"
+    candidate: str = "keep"
+    verify_within: float = 600.0
+    verify_smoke: bool = True
+    collect_logs: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One rollout, checked; every path in it absolute.
+
+    Args:
+        requests: Request bodies for smoke tests, probes and load, as bytes; empty: none given.
+        load_rps: Open-loop traffic that the runner itself sends while gates observe, requests/s;
+            0: none.
+        deadline: Seconds from the start after which the run is rolled back; None: none.
+        source: The plan's text after substitution, as canonical JSON; its SHA-256 is ``digest``.
+    """
+
+    name: str
+    endpoint: EndpointRef
+    baseline: DeploymentRef
+    candidate: DeploymentRef
+    stages: tuple[Stage, ...]
+    gates: Mapping[str, Gate] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    requests: tuple[bytes, ...] = ()
+    load_rps: float = 0.0
+    risk: Risk = field(default_factory=Risk)
+    on_failure: OnFailure = field(default_factory=OnFailure)
+    deadline: float | None = None
+    source: str = "{}"
+    digest: str = ""
+
+    def deployment(self, role: str) -> DeploymentRef:
+        """The deployment that plays ``baseline`` or ``candidate``."""
+        return self.baseline if role == BASELINE else self.candidate

@@ -1,0 +1,1 @@
+"""From measured intervals to a verdict with its reason."""

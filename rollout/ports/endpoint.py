@@ -1,0 +1,125 @@
+"""What the runtime needs of any serving platform."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from rollout.domain.endpoint import Effect, Seen
+from rollout.domain.measure import Interval
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One pre-check: its name, whether it is good, and a sentence (with what to do if not)."""
+
+    name: str
+    ok: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer of the endpoint to a request of ours.
+
+    Args:
+        status: HTTP status; 0: no answer.
+        seconds: Until the last byte.
+        deployment: Which deployment says it answered; None: it did not say.
+        body: The first 64 KiB.
+        error: Why there was no answer; empty otherwise.
+    """
+
+    status: int
+    seconds: float
+    deployment: str | None = None
+    body: bytes = b""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Measurements since a cursor: at most one interval, and where the next reading starts.
+
+    ``interval`` is None where nothing new has been closed yet.
+    """
+
+    cursor: str
+    interval: Interval | None
+
+
+class Endpoint(Protocol):
+    """An endpoint of one provider, bound to one plan.
+
+    No call may take longer than ``call_seconds``: long work is begun here and seen in ``observe``.
+    Every method may raise ``EndpointAway`` (try again) or ``EndpointRefused`` (do not).
+    """
+
+    call_seconds: float
+
+    @property
+    def key(self) -> str:
+        """The full resource id in lower case; names the journal's stream."""
+        ...
+
+    def digest(self, role: str) -> str:
+        """SHA-256 over the specification of ``baseline`` or ``candidate`` and all its inputs."""
+        ...
+
+    def observe(self) -> Seen:
+        """The endpoint as it is now; an endpoint that is not there is a value, not an error."""
+        ...
+
+    def perform(self, effect: Effect, *, run: str) -> None:
+        """Begin ``effect``, absolute and idempotent, stamped with the run's id."""
+        ...
+
+    def preflight(self) -> tuple[Finding, ...]:
+        """All pre-checks of this provider; writes nothing."""
+        ...
+
+    def probe(self, body: bytes, *, deployment: str | None, timeout: float) -> Answer:
+        """Send one request, to one deployment by header or (None) through the split."""
+        ...
+
+    def logs(self, deployment: str, *, tail: int) -> str:
+        """The deployment's own newest log lines."""
+        ...
+
+    def cursor(self) -> str:
+        """Where measurements stand now; a reading from here sees only later requests."""
+        ...
+
+    def read(self, cursor: str, *, mirrored: bool, histogram: bool) -> Reading:
+        """Closed measurements since ``cursor``, as ``baseline`` and ``candidate`` arms.
+
+        Args:
+            cursor: From ``cursor()`` or an earlier reading.
+            mirrored: The candidate's arm holds the mirrored copies instead of live answers.
+            histogram: Latencies are wanted with this interval.
+        """
+        ...
+
+    def destroy(self) -> None:
+        """Remove the endpoint with everything on it; absent already is success."""
+        ...
+
+    def close(self) -> None:
+        """Let go of connections. The endpoint itself lives on."""
+        ...
+
+
+class Load(Protocol):
+    """Open-loop traffic that the runner itself sends."""
+
+    def start(self) -> None:
+        """Begin to send; a second call changes nothing."""
+        ...
+
+    def stop(self) -> None:
+        """Stop sending; a second call changes nothing."""
+        ...
+
+
+Beat = Callable[[], None]

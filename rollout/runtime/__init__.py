@@ -1,0 +1,1 @@
+"""The loop: observe, ask what is due, write it down, do it."""
