@@ -1,0 +1,219 @@
+"""The fold: a run and one more event make the next run. Pure, total, and the same for ever.
+
+An event that does not fit the phase changes nothing: orders of people may arrive at any time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from rollout.domain import events as e
+from rollout.domain.plan import BASELINE, CANDIDATE, Create, Delete
+from rollout.domain.run import (
+    Approval,
+    Cause,
+    Exposure,
+    Phase,
+    Run,
+    Split,
+    StageDone,
+    Step,
+    Why,
+)
+
+_OPEN = (Phase.RUNNING, Phase.PAUSED, Phase.HELD)
+
+
+def advance(run: Run, event: e.Event, at: float) -> Run:
+    """The run after ``event``, which was appended at ``at`` (Unix seconds)."""
+    if isinstance(event, e.Order):
+        return _ordered(run, event, at)
+    if isinstance(event, e.RunStarted):
+        return event.run
+    return _happened(run, event, at)
+
+
+def _happened(run: Run, event: e.Event, at: float) -> Run:
+    match event:
+        case e.SplitCaptured(split):
+            return replace(run, captured=run.captured or split, expected=split, adopt=False)
+        case e.Intended(effect):
+            return replace(run, intent=effect, intended=at, attempts=run.attempts + 1)
+        case e.EffectFailed(_, error, refused):
+            refusal = Cause(Why.ATTEMPTS, error) if refused and run.phase is Phase.RUNNING else None
+            return replace(run, trouble=refusal)
+        case e.SetPointReached(_, split):
+            return replace(_step(run, at), step=Step.OBSERVING, expected=split)
+        case e.StagePassed(stage, note):
+            return _passed(run, stage, note, at)
+        case e.Held(cause):
+            return replace(run, phase=Phase.HELD, cause=cause, trouble=None)
+        case e.Ended(cause):
+            return _ended(run, cause, at)
+        case _:
+            return _answered(run, event, at)
+
+
+def _answered(run: Run, event: e.Event, at: float) -> Run:
+    match event:
+        case e.PreflightChecked(ok, text):
+            return _tested(run, ok, Cause(Why.PREFLIGHT_FAILED, "; ".join(text)), at)
+        case e.SmokeTested(ok, text):
+            return _tested(run, ok, Cause(Why.SMOKE_FAILED, text), at)
+        case e.ObservationBegan(cursor, evidence):
+            return replace(run, cursor=cursor, evidence=evidence, judgement=None)
+        case e.Measured():
+            return _measured(run, event)
+        case e.RollbackBegan(cause):
+            return back(run, cause, at)
+        case e.RollbackProbed(ok):
+            return replace(run, checked=ok, tried=at)
+        case e.RollbackUnverified():
+            return replace(run, phase=Phase.UNVERIFIED)
+        case e.RolledBack():
+            undone = run.cause is not None and run.cause.why is Why.UNDO
+            phase = Phase.UNDONE if undone else Phase.ROLLED_BACK
+            return replace(run, phase=phase, ended=at, expected=run.captured)
+        case _:
+            return run
+
+
+def _measured(run: Run, event: e.Measured) -> Run:
+    exposure = Exposure(run.exposure.requests + event.requests, run.exposure.errors + event.errors)
+    return replace(
+        run,
+        cursor=event.cursor,
+        evidence=event.evidence,
+        judgement=event.judgement,
+        exposure=exposure,
+    )
+
+
+def _tested(run: Run, ok: bool, cause: Cause, at: float) -> Run:
+    if run.stage is None or run.phase is not Phase.RUNNING:
+        return run
+    return _passed(run, run.stage.id, cause.text, at) if ok else replace(run, trouble=cause)
+
+
+def _step(run: Run, at: float) -> Run:
+    """A step begins: nothing intended yet, nothing observed yet."""
+    return replace(run, since=at, intent=None, attempts=0, cursor=None, judgement=None)
+
+
+def _passed(run: Run, stage_id: str, note: str, at: float) -> Run:
+    stage = run.stage
+    if stage is None or stage.id != stage_id:
+        return run
+    began = run.done[-1].ended if run.done else run.started
+    done = (*run.done, StageDone(stage_id, began, at, note))
+    moved = replace(_step(run, at), step=Step.ENTERING, at=run.at + 1, done=done)
+    match stage.work:
+        case Create(role) if role == CANDIDATE:
+            return replace(moved, created=True)
+        case Delete(role) if role == BASELINE:
+            return replace(moved, deleted=True)
+        case Delete():
+            return replace(moved, created=False)
+        case _:
+            return moved
+
+
+def _ended(run: Run, cause: Cause | None, at: float) -> Run:
+    if cause is None:
+        return replace(run, phase=Phase.COMPLETED, ended=at)
+    phase = Phase.REFUSED if cause.why is Why.PREFLIGHT_FAILED else Phase.ABORTED
+    return replace(run, phase=phase, cause=cause, ended=at, trouble=None)
+
+
+def back(run: Run, cause: Cause, at: float) -> Run:
+    """The run on its way back to the captured split."""
+    stepped = _step(run, at)
+    return replace(
+        stepped,
+        phase=Phase.ROLLING_BACK,
+        cause=cause,
+        trouble=None,
+        judgement=run.judgement,
+        checked=False,
+        tried=0.0,
+    )
+
+
+# --- a person's orders --------------------------------------------------------
+
+
+def _ordered(run: Run, order: e.Order, at: float) -> Run:
+    match order:
+        case e.Approved(stage, digest, by, when, message) if digest == run.digest:
+            said = Approval(stage, by, when, message)
+            return replace(run, approvals=(*run.approvals, said)) if run.phase in _OPEN else run
+        case e.PauseOrdered() if run.phase is Phase.RUNNING:
+            return replace(run, phase=Phase.PAUSED)
+        case e.ResumeOrdered(_, adopt):
+            return _resumed(run, at, adopt=adopt)
+        case e.RetryOrdered():
+            return _retried(run, at)
+        case e.Rejected(by, message):
+            return _given_up(run, Cause(Why.REJECTED, f"{by} rejected it. {message}".strip()), at)
+        case e.AbortOrdered(by, keep_traffic, message):
+            cause = Cause(Why.ABORTED, f"{by} aborted it. {message}".strip())
+            if keep_traffic and not run.final:
+                return replace(run, phase=Phase.ABORTED, cause=cause, ended=at)
+            return _given_up(run, cause, at)
+        case _:
+            return run
+
+
+def _resumed(run: Run, at: float, *, adopt: bool) -> Run:
+    adopted = replace(run, adopt=True, expected=None) if adopt else run
+    if run.phase is Phase.PAUSED:
+        return replace(adopted, phase=Phase.RUNNING)
+    return _retried(adopted, at) if run.phase is Phase.HELD else run
+
+
+def _retried(run: Run, at: float) -> Run:
+    if run.phase is Phase.UNVERIFIED:
+        return back(run, run.cause or Cause(Why.ABORTED, ""), at)
+    if run.phase is not Phase.HELD:
+        return run
+    return replace(
+        _step(run, at), phase=Phase.RUNNING, step=Step.ENTERING, cause=None, trouble=None
+    )
+
+
+def _given_up(run: Run, cause: Cause, at: float) -> Run:
+    if run.phase not in _OPEN or run.committed:
+        return run
+    if run.captured is None:
+        return replace(run, phase=Phase.ABORTED, cause=cause, ended=at)
+    return back(run, cause, at)
+
+
+def undone(last: Run, run_id: str, author: str, at: float) -> Run:
+    """A fresh run that takes the endpoint back to where ``last`` found it.
+
+    Args:
+        last: A finished run with a captured split.
+        run_id: The new run's id.
+        author: Who ordered it.
+        at: Unix seconds.
+    """
+    fresh = replace(
+        last,
+        id=run_id,
+        identity=f"undo-{last.id}-{run_id}",
+        author=author,
+        started=at,
+        ended=None,
+        deadline=None,
+        stages=(),
+        at=0,
+        done=(),
+        approvals=(),
+        exposure=Exposure(),
+        deleted=False,
+        evidence={},
+        captured=last.captured or Split(),
+    )
+    cause = Cause(Why.UNDO, f"{author} undid {last.id}.")
+    return replace(back(fresh, cause, at), judgement=None)

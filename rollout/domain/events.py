@@ -1,0 +1,236 @@
+"""What happened to a run, in the past tense; the journal is a list of these."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from rollout.domain.endpoint import Effect
+from rollout.domain.measure import Interval
+from rollout.domain.run import Cause, Run, Split
+from rollout.domain.verdict import Judgement
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """A run began; ``source`` is the plan's canonical JSON, ``file`` where it was read."""
+
+    run: Run
+    source: str
+    file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerTook:
+    """A runner took the endpoint over; from here on only its ``epoch`` may append."""
+
+    epoch: int
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
+class SplitCaptured:
+    """The split that a rollback would restore was read."""
+
+    split: Split
+
+
+@dataclass(frozen=True, slots=True)
+class Intended:
+    """An effect is about to be begun. ``found`` is the split just before."""
+
+    effect: Effect
+    found: Split
+
+
+@dataclass(frozen=True, slots=True)
+class EffectFailed:
+    """The endpoint refused an effect or could not be reached."""
+
+    effect: Effect
+    error: str
+    refused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SetPointReached:
+    """What the present stage wants was read back from the endpoint."""
+
+    stage: str
+    split: Split
+
+
+@dataclass(frozen=True, slots=True)
+class PreflightChecked:
+    """The pre-checks were made; ``text`` has a line each."""
+
+    ok: bool
+    text: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SmokeTested:
+    """Requests were sent to one deployment."""
+
+    ok: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ObservationBegan:
+    """From ``cursor`` on, measurements belong to the present stage."""
+
+    cursor: str
+    evidence: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Closed intervals, the evidence with them, and what the gate says now; all in one append.
+
+    Args:
+        requests, errors: Live answers of the candidate in these intervals.
+    """
+
+    intervals: tuple[Interval, ...]
+    cursor: str
+    evidence: Mapping[str, object]
+    judgement: Judgement
+    requests: int = 0
+    errors: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StagePassed:
+    """The present stage is done."""
+
+    stage: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The run stops where it is, until a person orders something."""
+
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackBegan:
+    """The captured split is being restored."""
+
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackProbed:
+    """The restored split was tested by traffic."""
+
+    ok: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackUnverified:
+    """The captured split could not be shown to be back in time; a person must look."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class LogsCollected:
+    """The candidate's own last words, kept with the run."""
+
+    deployment: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class RolledBack:
+    """The captured split is back, and verified."""
+
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The run ended without a rollback: completed, refused, or aborted before any change."""
+
+    cause: Cause | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Approved:
+    """A person approved a stage of the plan with this digest."""
+
+    stage: str
+    digest: str
+    by: str
+    at: float
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A person said no."""
+
+    by: str
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PauseOrdered:
+    """A person stops the run where it is; its guard goes on."""
+
+    by: str
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeOrdered:
+    """A person lets a paused or held run go on; ``adopt``: with the split as it is now."""
+
+    by: str
+    adopt: bool = False
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AbortOrdered:
+    """A person ends the run; with ``keep_traffic`` the split stays as it is."""
+
+    by: str
+    keep_traffic: bool = False
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryOrdered:
+    """A person lets a held run try its stage again."""
+
+    by: str
+    message: str = ""
+
+
+Order = Approved | Rejected | PauseOrdered | ResumeOrdered | AbortOrdered | RetryOrdered
+Event = (
+    RunStarted
+    | OwnerTook
+    | SplitCaptured
+    | Intended
+    | EffectFailed
+    | SetPointReached
+    | PreflightChecked
+    | SmokeTested
+    | ObservationBegan
+    | Measured
+    | StagePassed
+    | Held
+    | RollbackBegan
+    | RollbackProbed
+    | RollbackUnverified
+    | LogsCollected
+    | RolledBack
+    | Ended
+    | Order
+)

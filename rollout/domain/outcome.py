@@ -1,0 +1,56 @@
+"""How a run stands in one word, and the exit code that tells it."""
+
+from __future__ import annotations
+
+from rollout.domain.plan import Approve
+from rollout.domain.run import Phase, Run, Step, Why
+
+_ROLLED_BACK = {Why.ABORTED: 14, Why.REJECTED: 14, Why.DEADLINE: 15, Why.EXPIRED: 15}
+_HELD = {Why.INCONCLUSIVE: 12, Why.SOURCE: 12, Why.DRIFT: 31}
+_ENDED = {Why.DEADLINE: 15, Why.EXPIRED: 15, Why.PREFLIGHT_FAILED: 32}
+_WORDS = {14: "aborted", 15: "deadline", 10: "rolled_back"}
+
+
+def exit_code(run: Run) -> int:
+    """The exit code of a runner that leaves the run as it is; 0 also while it waits.
+
+    Source: the table of exit codes in docs/reference/exit-codes.md.
+    """
+    why = run.cause.why if run.cause else None
+    match run.phase:
+        case Phase.ROLLED_BACK:
+            return _ROLLED_BACK.get(why, 10) if why else 10
+        case Phase.UNVERIFIED:
+            return 11
+        case Phase.HELD:
+            return _HELD.get(why, 13) if why else 13
+        case Phase.ABORTED | Phase.REFUSED:
+            return _ENDED.get(why, 14) if why else 14
+        case _:
+            return 0
+
+
+def waiting_code(run: Run) -> int:
+    """The exit code of ``--detailed-exitcode`` for a run that is not over: on whom it waits."""
+    if run.final or run.phase in (Phase.HELD, Phase.UNVERIFIED):
+        return exit_code(run)
+    if run.phase is Phase.PAUSED:
+        return 23
+    stage = run.stage
+    observing = run.step is Step.OBSERVING
+    return 21 if observing and stage is not None and isinstance(stage.work, Approve) else 20
+
+
+def outcome(run: Run) -> str:
+    """One word for people and for ``-o json``."""
+    match run.phase:
+        case Phase.ROLLED_BACK | Phase.ABORTED:
+            return _WORDS.get(exit_code(run), "rolled_back")
+        case Phase.HELD:
+            return {12: "inconclusive", 31: "drift"}.get(exit_code(run), "held")
+        case Phase.REFUSED:
+            return "preflight_failed"
+        case Phase.RUNNING:
+            return "waiting_approval" if waiting_code(run) == 21 else "running"  # noqa: PLR2004
+        case _:
+            return str(run.phase.value)

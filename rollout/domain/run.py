@@ -1,0 +1,210 @@
+"""One run of a plan on an endpoint: the whole state, as a value that makes a new value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from rollout.domain.endpoint import DeleteDeployment, Effect, Seen
+from rollout.domain.plan import BASELINE, OnFailure, Stage
+from rollout.domain.verdict import Judgement
+
+
+class Phase(Enum):
+    """Where a run stands. The last five are final."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    HELD = "held"
+    ROLLING_BACK = "rolling_back"
+    UNVERIFIED = "rollback_unverified"
+    COMPLETED = "completed"
+    ROLLED_BACK = "rolled_back"
+    ABORTED = "aborted"
+    UNDONE = "undone"
+    REFUSED = "refused"
+
+
+FINAL = frozenset({Phase.COMPLETED, Phase.ROLLED_BACK, Phase.ABORTED, Phase.UNDONE, Phase.REFUSED})
+
+
+class Step(Enum):
+    """Where a stage stands: its set-point is being written, or it holds and is observed."""
+
+    ENTERING = "entering"
+    OBSERVING = "observing"
+
+
+class Why(Enum):
+    """Why a run is held, rolls back or ended."""
+
+    GATE_FAILED = "gate_failed"
+    INCONCLUSIVE = "inconclusive"
+    SOURCE = "no_measurements"
+    SMOKE_FAILED = "smoke_failed"
+    CREATE_FAILED = "create_failed"
+    CANDIDATE_FAILED = "candidate_failed"
+    BASELINE_FAILED = "baseline_failed"
+    BASELINE_GONE = "baseline_gone"
+    BOOTSTRAP_FAILED = "bootstrap_failed"
+    PREFLIGHT_FAILED = "preflight_failed"
+    TIMEOUT = "timeout"
+    ATTEMPTS = "too_many_attempts"
+    DRIFT = "drift"
+    DEADLINE = "deadline"
+    EXPIRED = "approval_expired"
+    ABORTED = "aborted"
+    REJECTED = "rejected"
+    UNDO = "undo"
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """A reason with its sentence."""
+
+    why: Why
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Live percents and mirrored percents by deployment; zeros left out."""
+
+    traffic: Mapping[str, int] = field(default_factory=dict)
+    mirror: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, seen: Seen) -> Split:
+        """The split of an endpoint as seen."""
+        return cls(dict(seen.traffic), dict(seen.mirror))
+
+    def __str__(self) -> str:
+        live = " ".join(f"{name} {share}" for name, share in sorted(self.traffic.items()))
+        copy = " ".join(f"{name} {share}" for name, share in sorted(self.mirror.items()))
+        return f"{live or 'nobody'}" + (f", mirror {copy}" if copy else "")
+
+
+@dataclass(frozen=True, slots=True)
+class StageDone:
+    """A stage behind us: how it ended, when, and a sentence."""
+
+    id: str
+    began: float
+    ended: float
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """A person's yes to one stage."""
+
+    stage: str
+    by: str
+    at: float
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """Live requests that the candidate answered in this run, and how many of them badly."""
+
+    requests: int = 0
+    errors: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One attempt to take a candidate through every stage of a plan.
+
+    Args:
+        id: ``r-`` and hexadecimal digits.
+        plan, endpoint: Names for people.
+        identity: SHA-256 over plan, candidate's inputs and endpoint: same identity, same work.
+        digest: SHA-256 of the plan after substitution; approvals are bound to it.
+        baseline, candidate: Deployment names.
+        baseline_digest, candidate_digest: SHA-256 over specification and inputs; empty: no file.
+        stages: What is to be done, in order.
+        on_inconclusive: Gate name -> ``hold`` or ``rollback``.
+        author: Who started it.
+        started, ended: Unix seconds.
+        deadline: Absolute Unix seconds after which it is rolled back; None: never.
+        at, step: The present stage and where it stands.
+        since: When the present step (or rollback) began, Unix seconds.
+        captured: The split when the run began; what a rollback restores. None: not yet known.
+        expected: The split as last read back after a write of ours. None: take the next one seen.
+        intent, intended: The effect begun last and when; None once it was read back.
+        attempts: Effects begun for the present step.
+        created: Whether this run put the candidate there (so that its absence is drift).
+        deleted: Whether this run deleted the baseline: no rollback any more.
+        cause: Why it is held, rolls back or ended.
+        trouble: What just went wrong and is not yet answered by a rollback or a hold.
+        adopt: The next split seen is taken as it is, by a person's order.
+        cursor: Up to where measurements are in ``evidence``; None: not observing.
+        evidence, judgement: The gates' state and last word.
+        checked: For a rollback: the split was verified by traffic.
+        tried: When the last verification failed, Unix seconds.
+    """
+
+    id: str
+    plan: str
+    endpoint: str
+    identity: str
+    digest: str
+    baseline: str
+    candidate: str
+    baseline_digest: str
+    candidate_digest: str
+    stages: tuple[Stage, ...]
+    on_failure: OnFailure
+    on_inconclusive: Mapping[str, str]
+    author: str
+    started: float
+    since: float
+    deadline: float | None = None
+    ended: float | None = None
+    phase: Phase = Phase.RUNNING
+    at: int = 0
+    step: Step = Step.ENTERING
+    captured: Split | None = None
+    expected: Split | None = None
+    intent: Effect | None = None
+    intended: float = 0.0
+    attempts: int = 0
+    created: bool = False
+    cause: Cause | None = None
+    trouble: Cause | None = None
+    adopt: bool = False
+    deleted: bool = False
+    approvals: tuple[Approval, ...] = ()
+    done: tuple[StageDone, ...] = ()
+    cursor: str | None = None
+    evidence: Mapping[str, object] = field(default_factory=dict)
+    judgement: Judgement | None = None
+    exposure: Exposure = field(default_factory=Exposure)
+    checked: bool = False
+    tried: float = 0.0
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing more will happen."""
+        return self.phase in FINAL
+
+    @property
+    def stage(self) -> Stage | None:
+        """The present stage; None behind the last one."""
+        return self.stages[self.at] if self.at < len(self.stages) else None
+
+    @property
+    def committed(self) -> bool:
+        """Whether the baseline is gone or on its way out: the point of no return is behind us."""
+        return self.deleted or self.intent == DeleteDeployment(self.baseline)
+
+    @property
+    def share(self) -> int:
+        """The candidate's live percent as last read back."""
+        return self.expected.traffic.get(self.candidate, 0) if self.expected else 0
+
+    def name(self, role: str) -> str:
+        """The deployment that plays ``baseline`` or ``candidate``."""
+        return self.baseline if role == BASELINE else self.candidate
