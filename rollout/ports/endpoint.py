@@ -49,14 +49,28 @@ class Reading:
     interval: Interval | None
 
 
+class Load(Protocol):
+    """Open-loop traffic that the runner itself sends."""
+
+    def start(self) -> None:
+        """Begin to send; a second call changes nothing."""
+        ...
+
+    def stop(self) -> None:
+        """Stop sending; a second call changes nothing."""
+        ...
+
+
 class Endpoint(Protocol):
     """An endpoint of one provider, bound to one plan.
 
     No call may take longer than ``call_seconds``: long work is begun here and seen in ``observe``.
+    ``pace`` is the number of seconds between two observations that are worth their cost.
     Every method may raise ``EndpointAway`` (try again) or ``EndpointRefused`` (do not).
     """
 
     call_seconds: float
+    pace: float
 
     @property
     def key(self) -> str:
@@ -101,24 +115,16 @@ class Endpoint(Protocol):
         """
         ...
 
+    def load(self, rps: float, bodies: tuple[bytes, ...]) -> Load:
+        """Traffic of ``rps`` requests/s through the split, with these bodies in turn."""
+        ...
+
     def destroy(self) -> None:
         """Remove the endpoint with everything on it; absent already is success."""
         ...
 
     def close(self) -> None:
         """Let go of connections. The endpoint itself lives on."""
-        ...
-
-
-class Load(Protocol):
-    """Open-loop traffic that the runner itself sends."""
-
-    def start(self) -> None:
-        """Begin to send; a second call changes nothing."""
-        ...
-
-    def stop(self) -> None:
-        """Stop sending; a second call changes nothing."""
         ...
 
 

@@ -1,0 +1,144 @@
+"""Starting or resuming: which run a plan means on its endpoint, and owning it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from rollout.domain.advance import undone
+from rollout.domain.codec import encode
+from rollout.domain.errors import Locked, UsageError
+from rollout.domain.plan import BASELINE, CANDIDATE, Plan
+from rollout.domain.run import Phase, Run
+from rollout.ports.endpoint import Endpoint
+from rollout.ports.store import Conflict
+from rollout.runtime.journal import Journal
+
+KEPT_REQUESTS = 65536  # bytes of request bodies that are kept with the run
+
+
+class Course(Enum):
+    """What applying a plan means now."""
+
+    START = "start"
+    RESUME = "resume"
+    NOTHING = "nothing"
+    BLOCKED = "blocked"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A plan against the journal of its endpoint.
+
+    Args:
+        course: What applying it would do.
+        identity: SHA-256 over plan, candidate's inputs and endpoint.
+        run: The endpoint's newest run, or None.
+    """
+
+    course: Course
+    identity: str
+    run: Run | None
+
+
+def stand(plan: Plan, endpoint: Endpoint, run: Run | None, *, again: bool = False) -> Standing:
+    """Compare a plan with the endpoint's newest run.
+
+    Args:
+        plan: The plan at hand.
+        endpoint: Its endpoint.
+        run: The newest run of the endpoint's journal.
+        again: Begin anew although the same work has ended already.
+    """
+    parts = (plan.digest, endpoint.digest(CANDIDATE), endpoint.key)
+    identity = hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    if run is None:
+        return Standing(Course.START, identity, None)
+    if not run.final:
+        course = Course.RESUME if run.identity == identity else Course.BLOCKED
+        return Standing(course, identity, run)
+    settled = run.phase in (Phase.COMPLETED, Phase.ROLLED_BACK)
+    if run.identity == identity and settled and not again:
+        return Standing(Course.NOTHING, identity, run)
+    return Standing(Course.START, identity, run)
+
+
+def own(plan: Plan, endpoint: Endpoint, journal: Journal, standing: Standing, by: str) -> Run:
+    """Start or resume, as the owner of the journal from here on.
+
+    Raises:
+        Locked: another plan's run is open on this endpoint.
+    """
+    run = standing.run
+    if standing.course is Course.BLOCKED and run is not None:
+        same = run.plan == plan.name
+        raise Locked(
+            f"{run.id} of {'an edited form of this plan' if same else run.plan} is open "
+            f"({run.phase.value}) on {run.endpoint}.",
+            do=f"Finish it with its own file, or end it: rollout abort {run.id}",
+        )
+    if standing.course is Course.RESUME and run is not None:
+        return resume(journal)
+    fresh = _fresh(plan, endpoint, standing.identity, by, journal.now())
+    return journal.start(fresh, kept(plan), "")
+
+
+def resume(journal: Journal) -> Run:
+    """Take over the open run of the journal."""
+    while True:
+        run = journal.refresh()
+        if run is None:
+            raise UsageError("There is nothing to resume.", do="Begin: rollout apply PLAN")
+        try:
+            journal.take()
+        except Conflict:
+            continue
+        return journal.run or run
+
+
+def undo(journal: Journal, last: Run, plan: Plan, by: str) -> Run:
+    """Begin a run that takes the endpoint back to where ``last`` found it."""
+    if last.captured is None:
+        raise UsageError(f"{last.id} changed nothing.", do="List the runs: rollout history")
+    back = undone(last, new_id(), by, journal.now())
+    return journal.start(back, kept(plan), "")
+
+
+def new_id() -> str:
+    """A run's name: short enough to type, random enough for a team's journals."""
+    return f"r-{secrets.token_hex(4)}"
+
+
+def kept(plan: Plan) -> str:
+    """The plan as the journal keeps it: enough to go on without its file."""
+    size, few = 0, []
+    for body in plan.requests:
+        size += len(body)
+        if size > KEPT_REQUESTS:
+            break
+        few.append(body)
+    return json.dumps(encode(replace(plan, requests=tuple(few))), separators=(",", ":"))
+
+
+def _fresh(plan: Plan, endpoint: Endpoint, identity: str, by: str, now: float) -> Run:
+    return Run(
+        id=new_id(),
+        plan=plan.name,
+        endpoint=plan.endpoint.name,
+        identity=identity,
+        digest=plan.digest,
+        baseline=plan.baseline.name,
+        candidate=plan.candidate.name,
+        baseline_digest=endpoint.digest(BASELINE),
+        candidate_digest=endpoint.digest(CANDIDATE),
+        stages=plan.stages,
+        on_failure=plan.on_failure,
+        on_inconclusive={name: gate.on_inconclusive.then for name, gate in plan.gates.items()},
+        author=by,
+        started=now,
+        since=now,
+        deadline=None if plan.deadline is None else now + plan.deadline,
+    )

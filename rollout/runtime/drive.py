@@ -1,0 +1,242 @@
+"""The loop: observe, ask what is due, write it down, do it, look again.
+
+Order of one effect: observe -> append the intent -> check the lease -> begin it -> observe. An
+outcome that was not read back is never recorded. The loop may be killed between any two lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from rollout.domain.decide import Act, Ask, Decision, On, Question, Record, Rest, Wait, decide
+from rollout.domain.endpoint import Effect, Seen
+from rollout.domain.errors import EndpointError, EndpointRefused
+from rollout.domain.events import (
+    EffectFailed,
+    Event,
+    Held,
+    Intended,
+    LogsCollected,
+    PreflightChecked,
+    RollbackProbed,
+    RollbackUnverified,
+    SmokeTested,
+)
+from rollout.domain.plan import Plan, Smoke
+from rollout.domain.run import Phase, Run, Split
+from rollout.ports.clock import Clock
+from rollout.ports.endpoint import Endpoint, Load
+from rollout.ports.observer import Alert, Appended, Notice, Observer, Waiting, Watched
+from rollout.ports.store import Conflict
+from rollout.runtime.journal import Journal
+from rollout.runtime.lease import Lease
+from rollout.runtime.meter import Meter
+from rollout.runtime.probe import smoke, verify
+
+LOG_BYTES = 65536  # of a deployment's last words, kept in the journal
+
+
+def _nothing(label: str) -> None:
+    """The default of ``Driver.mark``."""
+
+
+@dataclass(slots=True)
+class Driver:
+    """Drives the present run of one endpoint until only a person, or nothing, can move it.
+
+    Args:
+        plan: What is driven.
+        endpoint: The real thing.
+        journal: Owned by this process.
+        lease: Held by this process.
+        meter: Measures while stages hold.
+        clock: For pacing.
+        observer: Told of everything.
+        load: Traffic that the plan asks the runner to send; None: none.
+        stopping: Says that the process was asked to leave; looked at between two steps.
+        mark: Called with a label at every point where a crash would be interesting.
+    """
+
+    plan: Plan
+    endpoint: Endpoint
+    journal: Journal
+    lease: Lease
+    meter: Meter
+    clock: Clock
+    observer: Observer
+    load: Load | None = None
+    stopping: Callable[[], bool] = lambda: False
+    mark: Callable[[str], None] = _nothing
+    _away: float | None = field(default=None, init=False)
+
+    def drive(self) -> Run | None:
+        """Go on from wherever the journal says the run stands.
+
+        Returns:
+            The run when nothing is due any more, or when ``stopping`` said so.
+
+        Raises:
+            Fenced: another runner took over; nothing was done since.
+            StoreError: the journal is out of reach; the endpoint stays as it is.
+        """
+        began = self.clock.monotonic()
+        try:
+            while True:
+                run = self.journal.refresh()
+                if run is None or run.final or self.stopping():
+                    return run
+                self.lease.beat()
+                if not self._step(run):
+                    return self.journal.run
+                if self._given_up(run, self.clock.monotonic() - began):
+                    return self.journal.run
+        finally:
+            if self.load is not None:
+                self.load.stop()
+
+    def _step(self, run: Run) -> bool:
+        """One look and what follows from it; False when nothing is due for a runner."""
+        seen = self._observed(run)
+        self.mark("after read")
+        now = self.journal.now()
+        decision = decide(run, seen, now) if seen is not None else _blind(run, now)
+        if isinstance(decision, Rest):
+            return False
+        try:
+            self._follow(run, seen, decision)
+        except Conflict:
+            return True  # a person's order came first: decide again with it
+        return True
+
+    def _given_up(self, before: Run, seconds: float) -> bool:
+        """Whether the last step left the run to a person, or a late rollback took too long again."""
+        run = self.journal.run or before
+        if run.phase is Phase.UNVERIFIED and before.phase is Phase.UNVERIFIED:
+            return seconds >= run.on_failure.verify_within
+        return run.phase is not before.phase and _over(run)
+
+    def _observed(self, run: Run) -> Seen | None:
+        try:
+            seen = self.endpoint.observe()
+        except EndpointError as error:
+            now = self.clock.monotonic()
+            if self._away is None or now - self._away >= 10:  # noqa: PLR2004 - seconds
+                self._away = now
+                self._tell(Alert(run, f"The endpoint cannot be read: {error}", self.journal.now()))
+            return None
+        self._away = None
+        return seen
+
+    def _follow(self, run: Run, seen: Seen | None, decision: Decision) -> None:
+        match decision:
+            case Act(effect):
+                self._act(effect, Split.of(seen) if seen else Split())
+            case Ask(question):
+                self._ask(run, question)
+            case Record(event):
+                self._append(event)
+                if isinstance(event, Held):
+                    self._collect(run)
+            case Wait(on, until):
+                self._tell(Waiting(run, on.value, until, self.journal.now()))
+                self.clock.sleep(self.endpoint.pace)
+            case Rest():
+                return
+
+    # --- acting -------------------------------------------------------------
+
+    def _act(self, effect: Effect, found: Split) -> None:
+        run = self._append(Intended(effect, found))
+        self.mark("after intent")
+        if not self.lease.may_act(self.endpoint.call_seconds):
+            self.lease.beat()
+            return  # decide again with a fresh lease; the intent is due as before
+        try:
+            self.endpoint.perform(effect, run=run.id)
+        except EndpointError as error:
+            refused = isinstance(error, EndpointRefused)
+            self._append(EffectFailed(effect, str(error), refused))
+        self.mark("after effect")
+
+    def _append(self, event: Event) -> Run:
+        self.mark("before append")
+        run = self.journal.append(event)
+        self.mark("after append")
+        self._tell(Appended(event, run, self.journal.now()))
+        return run
+
+    def _tell(self, notice: Notice) -> None:
+        self.observer.saw(notice)
+
+    # --- asking ---------------------------------------------------------------
+
+    def _ask(self, run: Run, question: Question) -> None:
+        match question:
+            case Question.PREFLIGHT:
+                self._append(self._preflight())
+            case Question.SMOKE:
+                self._append(self._smoke(run))
+            case Question.OBSERVE:
+                self._observe(run)
+            case Question.MEASURE:
+                self._measure(run)
+            case Question.VERIFY:
+                self._collect(run)
+                self._append(self._verify(run))
+
+    def _preflight(self) -> PreflightChecked:
+        findings = self.endpoint.preflight()
+        bad = tuple(f"{each.name}: {each.text}" for each in findings if not each.ok)
+        good = tuple(f"{each.name}: {each.text}" for each in findings if each.ok)
+        return PreflightChecked(not bad, bad or good)
+
+    def _smoke(self, run: Run) -> SmokeTested:
+        work = run.stage.work if run.stage else None
+        if not isinstance(work, Smoke):
+            return SmokeTested(ok=False, text="not in a smoke stage")
+        name = run.name(work.deployment)
+        return smoke(self.endpoint, work, name, self.plan.requests, self.lease.beat)
+
+    def _observe(self, run: Run) -> None:
+        if self.load is not None:
+            self.load.start()
+        self._append(self.meter.begin(run))
+
+    def _measure(self, run: Run) -> None:
+        measured = self.meter.measure(run)
+        if measured is not None:
+            self._append(measured)
+            return
+        if self.meter.judgement is not None:
+            self._tell(Watched(run, self.meter.judgement, self.journal.now()))
+        self.clock.sleep(min(self.endpoint.pace, 0.25))
+
+    def _verify(self, run: Run) -> RollbackProbed:
+        if not self.plan.requests or not run.on_failure.verify_smoke:
+            return RollbackProbed(ok=True, text="read back; the plan has no requests to send")
+        serving = set(run.captured.traffic) if run.captured else set()
+        return verify(self.endpoint, serving, self.plan.requests, self.lease.beat)
+
+    def _collect(self, run: Run) -> None:
+        """Keep the candidate's last words; that they are missing stops nothing."""
+        if not run.on_failure.collect_logs:
+            return
+        try:
+            text = self.endpoint.logs(run.candidate, tail=run.on_failure.collect_logs)
+        except EndpointError as error:
+            text = f"(no logs: {error})"
+        if text:
+            self._append(LogsCollected(run.candidate, text[-LOG_BYTES:]))
+
+
+def _over(run: Run) -> bool:
+    """Whether a runner leaves here: final, or left to a person."""
+    return run.final or run.phase in (Phase.HELD, Phase.UNVERIFIED)
+
+
+def _blind(run: Run, now: float) -> Decision:
+    """What is due while the endpoint cannot be read: only a late rollback changes its word."""
+    if run.phase is Phase.ROLLING_BACK and now >= run.since + run.on_failure.verify_within:
+        return Record(RollbackUnverified("The endpoint cannot be read."))
+    return Wait(On.PROVISIONING)

@@ -1,0 +1,223 @@
+"""The journal of one endpoint: hash-chained events, each with the state it led to.
+
+Safety comes from the store's compare-and-append alone: whoever appends has read everything before.
+The fencing epoch is an event of the same stream, so that taking over and appending are one order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from rollout.domain.advance import advance
+from rollout.domain.codec import decode, encode
+from rollout.domain.errors import Fenced, StoreError
+from rollout.domain.events import Event, Order, OwnerTook, RunStarted
+from rollout.domain.run import Run
+from rollout.ports.store import Conflict, Record, Store
+
+VERSION = 1
+ORIGIN = "0" * 64  # what the first event of a stream says came before it
+TRIES = 50  # of a person's order against a busy runner
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An event as it stands in the journal.
+
+    Args:
+        seq: Its place in the stream, from 0.
+        at: Unix seconds of the store.
+        epoch: The fencing epoch under which it was appended.
+        by: Who appended it.
+        event: What happened.
+        state: The run after it.
+        digest: SHA-256 of the stored bytes; the next entry names it.
+        previous: The digest that this entry names.
+    """
+
+    seq: int
+    at: float
+    epoch: int
+    by: str
+    event: Event
+    state: Run
+    digest: str
+    previous: str
+
+
+def read_entry(record: Record) -> Entry:
+    """The entry in a stored record.
+
+    Raises:
+        StoreError: it is not ours, or from a newer version: nothing is guessed.
+    """
+    try:
+        body = json.loads(record.body)
+        version = body["v"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise StoreError(
+            f"Entry {record.seq} of the journal is not readable: {error}.",
+            do="Restore the journal from a backup; nothing was changed.",
+        ) from error
+    if version > VERSION:
+        raise StoreError(
+            f"The journal was written by a newer rollout (event version {version}).",
+            do="Upgrade this one: pip install --upgrade rollout",
+        )
+    event: Event = decode(Event, body["event"])  # type: ignore[arg-type]  # a union is no type[T]
+    return Entry(
+        seq=record.seq,
+        at=body["at"],
+        epoch=body["epoch"],
+        by=body["by"],
+        event=event,
+        state=decode(Run, body["state"]),
+        digest=hashlib.sha256(record.body).hexdigest(),
+        previous=body["prev"],
+    )
+
+
+class Journal:
+    """One stream of events, read and appended by this process.
+
+    Args:
+        store: Where it is kept.
+        stream: The endpoint's key.
+        by: Who appends.
+    """
+
+    def __init__(self, store: Store, stream: str, by: str) -> None:
+        self._store = store
+        self._by = by
+        self._mine: int | None = None
+        self.stream = stream
+        self.last: Entry | None = None
+
+    @property
+    def run(self) -> Run | None:
+        """The present state; None for an endpoint without a story."""
+        return self.last.state if self.last else None
+
+    def now(self) -> float:
+        """The store's time, Unix seconds."""
+        return self._store.now()
+
+    def refresh(self) -> Run | None:
+        """Read what others appended since.
+
+        Raises:
+            Fenced: another runner took the endpoint over.
+        """
+        if self.last is None:
+            record = self._store.last(self.stream)
+            self.last = read_entry(record) if record else None
+        else:
+            for entry in map(read_entry, self._store.read(self.stream, after=self.last.seq)):
+                self._chain(entry)
+        if self._mine is not None and self.last is not None and self.last.epoch != self._mine:
+            raise Fenced(
+                f"Another runner took {self.stream} over (epoch {self.last.epoch}).",
+                do="This one stopped. Watch the other: rollout status -w",
+            )
+        return self.run
+
+    def _chain(self, entry: Entry) -> None:
+        if self.last is not None and entry.previous != self.last.digest:
+            raise StoreError(
+                f"Entry {entry.seq} of {self.stream} does not follow the one before it.",
+                do="The journal was edited. Restore it from a backup.",
+            )
+        self.last = entry
+
+    def take(self) -> None:
+        """Become the owner: from here on older owners cannot append.
+
+        Raises:
+            Conflict: somebody appended at the same moment; refresh and try again.
+        """
+        epoch = self.last.epoch + 1 if self.last else 1
+        self._append(OwnerTook(epoch, self._by), epoch)
+        self._mine = epoch
+
+    def start(self, run: Run, source: str, file: str) -> Run:
+        """Begin a run in this stream, as its owner from the first event on."""
+        epoch = self.last.epoch + 1 if self.last else 1
+        started = self._append(RunStarted(run, source, file), epoch)
+        self._mine = epoch
+        return started
+
+    def append(self, event: Event) -> Run:
+        """Append as the owner, durably.
+
+        Returns:
+            The run after the event.
+
+        Raises:
+            Conflict: a person's order came first and was read: decide again.
+            Fenced: another runner took over.
+        """
+        if self._mine is None:
+            raise Fenced("This process does not own the endpoint.", do="Take the lease first.")
+        try:
+            return self._append(event, self._mine)
+        except Conflict:
+            self.refresh()
+            raise
+
+    def order(self, order: Order) -> Run:
+        """Append a person's order from any process, whoever owns the endpoint.
+
+        Raises:
+            StoreError: the journal would not take it.
+        """
+        for _ in range(TRIES):
+            self.refresh()
+            if self.last is None:
+                break
+            try:
+                return self._append(order, self.last.epoch)
+            except Conflict:
+                continue
+        raise StoreError(
+            f"The order did not get into the journal of {self.stream}.", do="Give it again."
+        )
+
+    def _append(self, event: Event, epoch: int) -> Run:
+        at = self._store.now()
+        state = self._after(event, at)
+        body = {
+            "v": VERSION,
+            "id": uuid.uuid4().hex,
+            "prev": self.last.digest if self.last else ORIGIN,
+            "epoch": epoch,
+            "at": at,
+            "by": self._by,
+            "event": encode(event),
+            "state": encode(state),
+        }
+        record = Record(
+            seq=self.last.seq + 1 if self.last else 0,
+            run=state.id,
+            body=json.dumps(body, separators=(",", ":"), allow_nan=True).encode(),
+        )
+        self._store.append(self.stream, record)
+        self.last = read_entry(record)
+        return self.last.state
+
+    def _after(self, event: Event, at: float) -> Run:
+        if isinstance(event, RunStarted):
+            return event.run
+        if self.last is None:
+            raise StoreError("The journal is empty.", do="Begin a run: rollout apply PLAN")
+        return advance(self.last.state, event, at)
+
+
+def entries(store: Store, stream: str, run_id: str | None = None) -> Iterator[Entry]:
+    """The story of an endpoint, oldest first; of one run or of all."""
+    for record in store.read(stream):
+        if run_id is None or record.run == run_id:
+            yield read_entry(record)

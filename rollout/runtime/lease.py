@@ -1,0 +1,159 @@
+"""The lease: when may I take an endpoint over, and may I still start a call?
+
+It is a hint for liveness only; safety is the journal's. Expiry is judged as "the version did not
+change for ttl on my own monotonic clock", so clocks of machines are never compared. An owner that
+certainly died on this very machine is not waited for.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from rollout.domain.errors import Fenced, Locked
+from rollout.domain.units import spell_duration
+from rollout.ports.clock import Clock
+from rollout.ports.store import Conflict, LeaseRecord, Store
+
+TTL = 15.0  # seconds without a sign of life until others may take over
+POLL = 0.2  # seconds
+
+Dead = Callable[[Mapping[str, object]], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who this process is, for the lease, and how to tell that another owner certainly died."""
+
+    identity: Mapping[str, object]
+    surely_dead: Dead
+
+    @property
+    def name(self) -> str:
+        """As people read it: ``ada@host pid 4711``."""
+        who = self.identity
+        return f"{who.get('user', '?')}@{who.get('host', '?')} pid {who.get('pid', '?')}"
+
+
+class Lease:
+    """A lease held by this process; made by ``acquire``."""
+
+    def __init__(
+        self, store: Store, stream: str, owner: Owner, clock: Clock, held: LeaseRecord
+    ) -> None:
+        self._store = store
+        self._stream = stream
+        self._owner = owner
+        self._clock = clock
+        self._held = held
+        self._renewed = clock.monotonic()
+
+    def beat(self) -> None:
+        """Renew if a third of the ttl is over.
+
+        Raises:
+            Fenced: another runner has it.
+        """
+        started = self._clock.monotonic()
+        if started - self._renewed < TTL / 3:
+            return
+        try:
+            body = _body(self._owner, released=False)
+            self._held = self._store.put_lease(self._stream, body, version=self._held.version)
+        except Conflict as error:
+            raise _fenced(self._store.lease(self._stream)) from error
+        self._renewed = started
+
+    def may_act(self, seconds: float) -> bool:
+        """Whether a call of at most ``seconds``, started now, ends before the lease does."""
+        return self._clock.monotonic() - self._renewed + seconds < TTL
+
+    def release(self) -> None:
+        """Let others in at once; a lease that is lost already stays lost."""
+        try:
+            body = _body(self._owner, released=True)
+            self._store.put_lease(self._stream, body, version=self._held.version)
+        except Conflict:
+            return
+
+
+def acquire(store: Store, stream: str, owner: Owner, clock: Clock, *, patience: float) -> Lease:
+    """Wait until the lease is free, then take it.
+
+    Args:
+        store: Where leases are kept.
+        stream: The endpoint's key.
+        owner: This process.
+        clock: For waiting; only its monotonic side.
+        patience: Seconds to wait for an owner that shows signs of life; 0: refuse at once.
+
+    Raises:
+        Locked: a living runner holds it.
+    """
+    began = clock.monotonic()
+    version: str | None = None
+    since = began
+    while True:
+        found = store.lease(stream)
+        if found is not None and found.version != version:
+            if version is not None and clock.monotonic() - began >= patience:
+                raise _locked(found)
+            version, since = found.version, clock.monotonic()
+        if found is None or _free(found, owner.surely_dead, clock.monotonic() - since):
+            try:
+                held = store.put_lease(
+                    stream,
+                    _body(owner, released=False),
+                    version=found.version if found else None,
+                )
+                return Lease(store, stream, owner, clock, held)
+            except Conflict:
+                continue
+        clock.sleep(POLL)
+
+
+def living_holder(store: Store, stream: str, dead: Dead) -> str | None:
+    """Who holds the lease, as people read it; None: nobody, or one that certainly died."""
+    found = store.lease(stream)
+    if found is None or _free(found, dead, 0.0):
+        return None
+    return _name(found)
+
+
+def _free(found: LeaseRecord, dead: Dead, unchanged: float) -> bool:
+    body = json.loads(found.body)
+    return bool(body["released"]) or dead(body["owner"]) or unchanged >= body["ttl"]
+
+
+def _body(owner: Owner, *, released: bool) -> bytes:
+    # The random part makes every write of the lease a different one: a lost acknowledgement
+    # can then be told from a rival's write.
+    body = {
+        "owner": dict(owner.identity),
+        "ttl": TTL,
+        "released": released,
+        "id": uuid.uuid4().hex,
+    }
+    return json.dumps(body).encode()
+
+
+def _name(found: LeaseRecord) -> str:
+    who = json.loads(found.body)["owner"]
+    return f"{who.get('user', '?')}@{who.get('host', '?')} pid {who.get('pid', '?')}"
+
+
+def _locked(found: LeaseRecord) -> Locked:
+    return Locked(
+        f"{_name(found)} is driving this endpoint now.",
+        do="Watch it: rollout status -w. Or wait for it: rollout apply --lock-timeout 10m",
+    )
+
+
+def _fenced(found: LeaseRecord | None) -> Fenced:
+    who = _name(found) if found else "somebody"
+    return Fenced(
+        f"The lease is lost to {who}; this runner was silent for more than {spell_duration(TTL)}.",
+        do="This one stopped. Watch the other: rollout status -w",
+    )
