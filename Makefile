@@ -1,0 +1,55 @@
+# Two commands on a fresh machine: `make demo` and `make test`. Both make their own .venv.
+SHELL := /bin/sh
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' && echo $$p && break; done)
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: demo test check format samples clean help
+
+help:
+	@echo "make demo    a good candidate promoted, a bad one rolled back, on this machine (about 3 minutes)"
+	@echo "make test    every check and every test"
+	@echo "make check   format, lint, types, architecture, Dockerfile"
+	@echo "make format  let the tools repair what they can"
+	@echo "make clean   stop what the demo left running; remove .venv and caches"
+
+demo: .venv/.runtime
+	@$(BIN)/python scripts/demo.py
+
+test: check
+	$(BIN)/python -m pytest -n 2 --dist worksteal tests/unit tests/contracts tests/simulation rollout
+	$(BIN)/python -m pytest tests/acceptance
+
+check: .venv/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+	$(BIN)/hadolint Dockerfile
+
+format: .venv/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+samples: .venv/.dev
+	$(BIN)/python scripts/train_samples.py
+
+# A stamp a set of packages: a second run installs nothing.
+.venv/.runtime: .venv/.made pyproject.toml constraints.txt
+	@echo "Installing rollout with its local endpoint into .venv ..."
+	@$(PIP) --editable '.[local,samples]'
+	@touch $@
+
+.venv/.dev: .venv/.made pyproject.toml constraints.txt
+	@echo "Installing rollout with everything its tests need into .venv ..."
+	@$(PIP) --editable '.[dev]'
+	@touch .venv/.runtime $@
+
+.venv/.made:
+	@sh scripts/make-venv "$(PYTHON)"
+	@touch $@
+
+clean:
+	@if [ -x $(BIN)/rollout ]; then $(BIN)/rollout local down --all --home .rollout/demo/local || true; fi
+	rm -rf .venv .rollout .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
