@@ -16,27 +16,42 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rollout import wiring
-from rollout.domain import events as e
 from rollout.domain.diagnostics import Diagnostic
-from rollout.domain.errors import Locked
-from rollout.domain.outcome import exit_code, outcome
-from rollout.domain.plan import Plan
-from rollout.domain.run import Run
-from rollout.gates.rules import compile_rules
-from rollout.planfile.load import examine, load
-from rollout.ports.endpoint import Endpoint
-from rollout.ports.observer import Notice, Observer
-from rollout.ports.store import Store
-from rollout.runtime import begin, orders
-from rollout.runtime.begin import Course, Standing
-from rollout.runtime.drive import Driver
-from rollout.runtime.journal import Entry, Journal
-from rollout.runtime.lease import acquire, living_holder
-from rollout.runtime.meter import Meter
-from rollout.runtime.preview import Preview, preview_of
+from rollout.domain.errors import EndpointError, Locked, RolloutError, UsageError
+
+# Half of a short command's time would go into imports that it does not need: `validate` takes no
+# journal, `status` no YAML. So every function here imports what it uses, and the values that they
+# take and give are looked up when somebody names them.
+if TYPE_CHECKING:
+    from rollout.domain import events as e
+    from rollout.domain.plan import Plan
+    from rollout.domain.run import Run
+    from rollout.ports.endpoint import Endpoint
+    from rollout.ports.observer import Notice, Observer
+    from rollout.ports.store import Store
+    from rollout.runtime.begin import Course, Standing
+    from rollout.runtime.journal import Entry, Journal
+    from rollout.runtime.preview import Preview
+else:
+    _ELSEWHERE = {
+        "Course": "rollout.runtime.begin",
+        "Entry": "rollout.runtime.journal",
+        "Plan": "rollout.domain.plan",
+        "Preview": "rollout.runtime.preview",
+        "Run": "rollout.domain.run",
+        "Standing": "rollout.runtime.begin",
+    }
+
+    def __getattr__(name):
+        """A value's class, from where it is defined."""
+        if name not in _ELSEWHERE:
+            raise AttributeError(f"module 'rollout.api' has no attribute {name!r}")
+        return getattr(import_module(_ELSEWHERE[name]), name)
+
 
 STATE = "sqlite:///.rollout/state.db"
 HOME = ".rollout/local"
@@ -92,6 +107,9 @@ class Silent:
 
 def validate(plan: str | Path, settings: Settings | None = None) -> tuple[Diagnostic, ...]:
     """Everything that is wrong with a plan file, sorted by place; empty: it is good."""
+    from rollout import wiring  # noqa: PLC0415
+    from rollout.planfile.load import examine  # noqa: PLC0415
+
     used = settings or Settings()
     _, findings = examine(
         Path(plan),
@@ -108,6 +126,9 @@ def read_plan(plan: str | Path, settings: Settings | None = None) -> Plan:
     Raises:
         PlanInvalid: with every finding.
     """
+    from rollout import wiring  # noqa: PLC0415
+    from rollout.planfile.load import load  # noqa: PLC0415
+
     used = settings or Settings()
     return load(
         Path(plan),
@@ -117,14 +138,35 @@ def read_plan(plan: str | Path, settings: Settings | None = None) -> Plan:
     )
 
 
-def preview(plan: str | Path, settings: Settings | None = None) -> Preview:
-    """What applying the plan would do to the endpoint as it is now; writes nothing."""
+def standing(
+    plan: str | Path, settings: Settings | None = None, *, again: bool = False
+) -> Standing:
+    """What applying the plan would mean: start, resume, nothing, or in another run's way.
+
+    Unlike ``preview`` it does not look at the endpoint.
+    """
+    from rollout.runtime import begin  # noqa: PLC0415
+    from rollout.runtime.journal import Journal  # noqa: PLC0415
+
     used = settings or Settings()
     value = read_plan(plan, used)
     with _opened(value, used, create=False) as (endpoint, store):
         journal = Journal(store, endpoint.key, used.who)
-        standing = begin.stand(value, endpoint, journal.refresh())
-        return preview_of(value, endpoint.observe(), standing)
+        return begin.stand(value, endpoint, journal.refresh(), again=again)
+
+
+def preview(plan: str | Path, settings: Settings | None = None, *, again: bool = False) -> Preview:
+    """What applying the plan would do to the endpoint as it is now; writes nothing."""
+    from rollout.runtime import begin  # noqa: PLC0415
+    from rollout.runtime.journal import Journal  # noqa: PLC0415
+    from rollout.runtime.preview import preview_of  # noqa: PLC0415
+
+    used = settings or Settings()
+    value = read_plan(plan, used)
+    with _opened(value, used, create=False) as (endpoint, store):
+        journal = Journal(store, endpoint.key, used.who)
+        found = begin.stand(value, endpoint, journal.refresh(), again=again)
+        return preview_of(value, endpoint.observe(), found)
 
 
 def apply(
@@ -134,6 +176,7 @@ def apply(
     observer: Observer | None = None,
     lock_timeout: float = 0.0,
     again: bool = False,
+    identity: str | None = None,
     stopping: Callable[[], bool] = lambda: False,
 ) -> Result:
     """Start the plan's run, or resume it from wherever it stands; idempotent.
@@ -144,19 +187,27 @@ def apply(
         observer: Told of everything that happens.
         lock_timeout: Seconds to wait for another runner that is alive.
         again: Begin anew although the same work has ended already.
+        identity: What was agreed to, from ``standing``: refused if the plan means other work now.
         stopping: Asked between two steps; True leaves with the state saved.
 
     Raises:
         PlanInvalid, Locked, Fenced, EndpointError, StoreError: see ``rollout.domain.errors``.
     """
+    from rollout.runtime import begin  # noqa: PLC0415
+
     used = settings or Settings()
     value = read_plan(plan, used)
 
     def own(endpoint: Endpoint, journal: Journal) -> Course:
-        standing = begin.stand(value, endpoint, journal.refresh(), again=again)
-        if standing.course is not Course.NOTHING:
-            begin.own(value, endpoint, journal, standing, used.who)
-        return standing.course
+        found = begin.stand(value, endpoint, journal.refresh(), again=again)
+        if identity not in (None, found.identity):
+            raise UsageError(
+                f"{plan} or one of its files changed while you were asked.",
+                do=f"Look again: rollout plan {plan}",
+            )
+        if found.course is not begin.Course.NOTHING:
+            begin.own(value, endpoint, journal, found, used.who)
+        return found.course
 
     return _driven(value, used, own, observer or Silent(), lock_timeout, stopping)
 
@@ -169,6 +220,8 @@ def carry_on(
     stopping: Callable[[], bool] = lambda: False,
 ) -> Result:
     """Drive an open run from the journal alone, without its plan file."""
+    from rollout.runtime import begin, orders  # noqa: PLC0415
+
     used = settings or Settings()
     with _stored(used) as store:
         found = orders.find_run(store, run_id)
@@ -177,9 +230,9 @@ def carry_on(
     def own(_: Endpoint, journal: Journal) -> Course:
         run = journal.refresh()
         if run is None or run.final:
-            return Course.NOTHING
+            return begin.Course.NOTHING
         begin.resume(journal)
-        return Course.RESUME
+        return begin.Course.RESUME
 
     return _driven(value, used, own, observer or Silent(), 0.0, stopping)
 
@@ -192,6 +245,8 @@ def undo(
     stopping: Callable[[], bool] = lambda: False,
 ) -> Result:
     """Take an endpoint back to the split that a finished run found; an open run is aborted."""
+    from rollout.runtime import begin, orders  # noqa: PLC0415
+
     used = settings or Settings()
     with _stored(used) as store:
         found = orders.find_run(store, run_id)
@@ -203,13 +258,16 @@ def undo(
     def own(_: Endpoint, journal: Journal) -> Course:
         journal.refresh()
         begin.undo(journal, found.run, value, used.who)
-        return Course.START
+        return begin.Course.START
 
     return _driven(value, used, own, observer or Silent(), 0.0, stopping)
 
 
 def destroy(plan: str | Path, settings: Settings | None = None) -> None:
     """Remove the plan's endpoint with everything on it; the journal is kept."""
+    from rollout import wiring  # noqa: PLC0415
+    from rollout.runtime.lease import living_holder  # noqa: PLC0415
+
     used = settings or Settings()
     value = read_plan(plan, used)
     with _opened(value, used, create=False) as (endpoint, store):
@@ -243,24 +301,41 @@ def logs(plan: str | Path, deployment: str, tail: int, settings: Settings | None
 
 def status(run_id: str | None = None, settings: Settings | None = None) -> Run:
     """A run as the journal has it: by id or prefix, or else the open or newest one."""
+    from rollout.runtime import orders  # noqa: PLC0415
+
     with _stored(settings or Settings(), create=False) as store:
         return orders.find_run(store, run_id).run
 
 
 def history(settings: Settings | None = None) -> tuple[Run, ...]:
     """Every run of the store, newest first."""
+    from rollout.runtime import orders  # noqa: PLC0415
+
     with _stored(settings or Settings(), create=False) as store:
         return tuple(found.run for found in orders.all_runs(store))
 
 
-def events(run_id: str | None = None, settings: Settings | None = None) -> tuple[Entry, ...]:
-    """Every event of a run, oldest first."""
+def events(
+    run_id: str | None = None, settings: Settings | None = None, *, after: int = -1
+) -> tuple[Entry, ...]:
+    """The events of a run with a ``seq`` above ``after``, oldest first."""
+    from rollout.runtime import orders  # noqa: PLC0415
+    from rollout.runtime.journal import read_entry  # noqa: PLC0415
+
     with _stored(settings or Settings(), create=False) as store:
-        return orders.story(store, orders.find_run(store, run_id))
+        found = orders.find_run(store, run_id)
+        if after < 0:
+            return orders.story(store, found)
+        records = store.read(found.stream, after=after)
+        return tuple(read_entry(each) for each in records if each.run == found.run.id)
 
 
 def driven_by(run_id: str | None = None, settings: Settings | None = None) -> str | None:
     """Who drives a run at this moment, as people read it; None: nobody."""
+    from rollout import wiring  # noqa: PLC0415
+    from rollout.runtime import orders  # noqa: PLC0415
+    from rollout.runtime.lease import living_holder  # noqa: PLC0415
+
     with _stored(settings or Settings(), create=False) as store:
         found = orders.find_run(store, run_id)
         return living_holder(store, found.stream, wiring.owner().surely_dead)
@@ -271,6 +346,8 @@ def driven_by(run_id: str | None = None, settings: Settings | None = None) -> st
 
 def approve(run_id: str | None = None, message: str = "", settings: Settings | None = None) -> Run:
     """Say yes to the approval that a run waits for."""
+    from rollout.runtime import orders  # noqa: PLC0415
+
     used = settings or Settings()
     with _stored(used) as store:
         found = orders.find_run(store, run_id)
@@ -279,14 +356,18 @@ def approve(run_id: str | None = None, message: str = "", settings: Settings | N
 
 def reject(run_id: str | None = None, message: str = "", settings: Settings | None = None) -> Run:
     """Say no: the run rolls back."""
+    from rollout.domain.events import Rejected  # noqa: PLC0415
+
     used = settings or Settings()
-    return _give(run_id, e.Rejected(used.who, message), used)
+    return _give(run_id, Rejected(used.who, message), used)
 
 
 def pause(run_id: str | None = None, message: str = "", settings: Settings | None = None) -> Run:
     """Stop a run where it is; its guard goes on."""
+    from rollout.domain.events import PauseOrdered  # noqa: PLC0415
+
     used = settings or Settings()
-    return _give(run_id, e.PauseOrdered(used.who, message), used)
+    return _give(run_id, PauseOrdered(used.who, message), used)
 
 
 def resume(
@@ -297,8 +378,10 @@ def resume(
     adopt: bool = False,
 ) -> Run:
     """Let a paused or held run go on; ``adopt`` takes the split as somebody changed it."""
+    from rollout.domain.events import ResumeOrdered  # noqa: PLC0415
+
     used = settings or Settings()
-    return _give(run_id, e.ResumeOrdered(used.who, adopt, message), used)
+    return _give(run_id, ResumeOrdered(used.who, adopt, message), used)
 
 
 def abort(
@@ -309,17 +392,23 @@ def abort(
     keep_traffic: bool = False,
 ) -> Run:
     """End a run: back to the captured split, or with ``keep_traffic`` as it is."""
+    from rollout.domain.events import AbortOrdered  # noqa: PLC0415
+
     used = settings or Settings()
-    return _give(run_id, e.AbortOrdered(used.who, keep_traffic, message), used)
+    return _give(run_id, AbortOrdered(used.who, keep_traffic, message), used)
 
 
 def retry(run_id: str | None = None, message: str = "", settings: Settings | None = None) -> Run:
     """Let a held run try its stage again."""
+    from rollout.domain.events import RetryOrdered  # noqa: PLC0415
+
     used = settings or Settings()
-    return _give(run_id, e.RetryOrdered(used.who, message), used)
+    return _give(run_id, RetryOrdered(used.who, message), used)
 
 
 def _give(run_id: str | None, order: e.Order, used: Settings) -> Run:
+    from rollout.runtime import orders  # noqa: PLC0415
+
     with _stored(used) as store:
         return orders.give(store, orders.find_run(store, run_id), order, used.who)
 
@@ -335,6 +424,15 @@ def _driven(
     patience: float,
     stopping: Callable[[], bool],
 ) -> Result:
+    from rollout import wiring  # noqa: PLC0415
+    from rollout.domain.outcome import exit_code, outcome  # noqa: PLC0415
+    from rollout.gates.rules import compile_rules  # noqa: PLC0415
+    from rollout.runtime.begin import Course  # noqa: PLC0415
+    from rollout.runtime.drive import Driver  # noqa: PLC0415
+    from rollout.runtime.journal import Journal  # noqa: PLC0415
+    from rollout.runtime.lease import acquire  # noqa: PLC0415
+    from rollout.runtime.meter import Meter  # noqa: PLC0415
+
     clock, me = wiring.clock(), wiring.owner()
     with _opened(plan, used) as (endpoint, store):
         lease = acquire(store, endpoint.key, me, clock, patience=patience)
@@ -342,7 +440,11 @@ def _driven(
             journal = Journal(store, endpoint.key, me.name)
             course = own(endpoint, journal)
             if course is not Course.NOTHING:
-                load = endpoint.load(plan.load_rps, plan.requests) if plan.load_rps else None
+                load = (
+                    endpoint.load(rps=plan.load_rps, bodies=plan.requests)
+                    if plan.load_rps
+                    else None
+                )
                 meter = Meter(endpoint, compile_rules(plan), clock)
                 Driver(
                     plan, endpoint, journal, lease, meter, clock, observer, load, stopping
@@ -355,6 +457,8 @@ def _driven(
 
 @contextmanager
 def _opened(plan: Plan, used: Settings, *, create: bool = True) -> Iterator[tuple[Endpoint, Store]]:
+    from rollout import wiring  # noqa: PLC0415
+
     endpoint = wiring.endpoint(plan, home=used.home, clock=wiring.clock())
     try:
         with _stored(used, create=create) as store:
@@ -365,6 +469,8 @@ def _opened(plan: Plan, used: Settings, *, create: bool = True) -> Iterator[tupl
 
 @contextmanager
 def _stored(used: Settings, *, create: bool = True) -> Iterator[Store]:
+    from rollout import wiring  # noqa: PLC0415
+
     store = wiring.store(used.state, create=create)
     try:
         yield store
@@ -382,10 +488,12 @@ def _user() -> str:
 __all__ = [
     "Course",
     "Diagnostic",
+    "EndpointError",
     "Entry",
     "Plan",
     "Preview",
     "Result",
+    "RolloutError",
     "Run",
     "Settings",
     "Standing",
@@ -404,6 +512,7 @@ __all__ = [
     "reject",
     "resume",
     "retry",
+    "standing",
     "status",
     "undo",
     "validate",

@@ -5,10 +5,12 @@ An event that does not fit the phase changes nothing: orders of people may arriv
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from rollout.domain import events as e
-from rollout.domain.plan import BASELINE, CANDIDATE, Create, Delete
+from rollout.domain.endpoint import Effect, PutDeployment, ScaleDeployment, SetSplit
+from rollout.domain.plan import BASELINE, CANDIDATE, Create, Delete, Preflight, Smoke
 from rollout.domain.run import (
     Approval,
     Cause,
@@ -20,8 +22,30 @@ from rollout.domain.run import (
     Step,
     Why,
 )
+from rollout.domain.verdict import Verdict
 
 _OPEN = (Phase.RUNNING, Phase.PAUSED, Phase.HELD)
+_GOING = (Phase.RUNNING, Phase.PAUSED)
+_BACK = (Phase.ROLLING_BACK, Phase.UNVERIFIED)
+_FITTING: Mapping[type, tuple[Phase, ...]] = {
+    e.OwnerTook: tuple(Phase),
+    e.SplitCaptured: (Phase.RUNNING,),
+    e.Intended: (Phase.RUNNING, *_BACK),
+    e.EffectFailed: (Phase.RUNNING,),
+    e.SetPointReached: _GOING,
+    e.PreflightChecked: (Phase.RUNNING,),
+    e.SmokeTested: (Phase.RUNNING,),
+    e.ObservationBegan: _GOING,
+    e.Measured: _GOING,
+    e.StagePassed: (Phase.RUNNING,),
+    e.Held: _GOING,
+    e.RollbackBegan: _OPEN,
+    e.RollbackProbed: _BACK,
+    e.RollbackUnverified: (Phase.ROLLING_BACK,),
+    e.LogsCollected: tuple(Phase),
+    e.RolledBack: _BACK,
+    e.Ended: (*_GOING, *_BACK),
+}
 
 
 def advance(run: Run, event: e.Event, at: float) -> Run:
@@ -30,6 +54,8 @@ def advance(run: Run, event: e.Event, at: float) -> Run:
         return _ordered(run, event, at)
     if isinstance(event, e.RunStarted):
         return event.run
+    if run.phase not in _FITTING.get(type(event), ()):
+        return run
     return _happened(run, event, at)
 
 
@@ -38,18 +64,14 @@ def _happened(run: Run, event: e.Event, at: float) -> Run:
         case e.SplitCaptured(split):
             return replace(run, captured=run.captured or split, expected=split, adopt=False)
         case e.Intended(effect):
-            return replace(run, intent=effect, intended=at, attempts=run.attempts + 1)
-        case e.EffectFailed(_, error, refused):
-            refusal = Cause(Why.ATTEMPTS, error) if refused and run.phase is Phase.RUNNING else None
-            return replace(run, trouble=refusal)
-        case e.SetPointReached(_, split):
-            return replace(_step(run, at), step=Step.OBSERVING, expected=split)
+            return _intended(run, effect, at)
+        case e.EffectFailed(effect, error, refused):
+            asked = refused and effect == run.intent
+            return replace(run, trouble=Cause(Why.EFFECT_REFUSED, error)) if asked else run
+        case e.SetPointReached(stage, split):
+            return _reached(run, stage, split, at)
         case e.StagePassed(stage, note):
             return _passed(run, stage, note, at)
-        case e.Held(cause):
-            return replace(run, phase=Phase.HELD, cause=cause, trouble=None)
-        case e.Ended(cause):
-            return _ended(run, cause, at)
         case _:
             return _answered(run, event, at)
 
@@ -57,40 +79,77 @@ def _happened(run: Run, event: e.Event, at: float) -> Run:
 def _answered(run: Run, event: e.Event, at: float) -> Run:
     match event:
         case e.PreflightChecked(ok, text):
-            return _tested(run, ok, Cause(Why.PREFLIGHT_FAILED, "; ".join(text)), at)
+            return _tested(run, Preflight, ok, Cause(Why.PREFLIGHT_FAILED, "; ".join(text)), at)
         case e.SmokeTested(ok, text):
-            return _tested(run, ok, Cause(Why.SMOKE_FAILED, text), at)
+            return _tested(run, Smoke, ok, Cause(Why.SMOKE_FAILED, text), at)
         case e.ObservationBegan(cursor, evidence):
             return replace(run, cursor=cursor, evidence=evidence, judgement=None)
         case e.Measured():
             return _measured(run, event)
+        case e.RollbackProbed(ok):
+            first = not run.attempts and not run.tried
+            return replace(run, checked=ok, tried=at, since=at if first else run.since)
+        case _:
+            return _turned(run, event, at)
+
+
+def _turned(run: Run, event: e.Event, at: float) -> Run:
+    match event:
+        case e.Held(cause):
+            return replace(run, phase=Phase.HELD, cause=cause, trouble=None)
         case e.RollbackBegan(cause):
             return back(run, cause, at)
-        case e.RollbackProbed(ok):
-            return replace(run, checked=ok, tried=at)
         case e.RollbackUnverified():
             return replace(run, phase=Phase.UNVERIFIED)
         case e.RolledBack():
             undone = run.cause is not None and run.cause.why is Why.UNDO
             phase = Phase.UNDONE if undone else Phase.ROLLED_BACK
-            return replace(run, phase=phase, ended=at, expected=run.captured)
+            restored = Split(run.captured.traffic) if run.captured else None
+            return replace(run, phase=phase, ended=at, expected=restored)
+        case e.Ended(cause):
+            return _ended(run, cause, at)
         case _:
             return run
 
 
+def _intended(run: Run, effect: Effect, at: float) -> Run:
+    """A split that is written anew must be verified anew; a rollback's clock starts with it."""
+    again = effect == run.intent
+    first = run.phase in _BACK and not run.attempts and not run.tried
+    return replace(
+        run,
+        intent=effect,
+        intended=at,
+        attempts=run.attempts + 1 if again else 1,
+        checked=run.checked and not isinstance(effect, SetSplit),
+        since=at if first else run.since,
+    )
+
+
+def _reached(run: Run, stage_id: str, split: Split, at: float) -> Run:
+    if run.stage is None or run.stage.id != stage_id:
+        return run
+    return replace(_step(run, at), step=Step.OBSERVING, expected=split)
+
+
 def _measured(run: Run, event: e.Measured) -> Run:
+    """A pass stays one for as long as the stage lasts, unless the guard says fail."""
+    if run.cursor is None:
+        return run
+    passed = run.judgement is not None and run.judgement.verdict is Verdict.PASS
+    keeps = passed and event.judgement.verdict is not Verdict.FAIL
     exposure = Exposure(run.exposure.requests + event.requests, run.exposure.errors + event.errors)
     return replace(
         run,
         cursor=event.cursor,
         evidence=event.evidence,
-        judgement=event.judgement,
+        judgement=run.judgement if keeps else event.judgement,
         exposure=exposure,
     )
 
 
-def _tested(run: Run, ok: bool, cause: Cause, at: float) -> Run:
-    if run.stage is None or run.phase is not Phase.RUNNING:
+def _tested(run: Run, kind: type, ok: bool, cause: Cause, at: float) -> Run:
+    if run.stage is None or not isinstance(run.stage.work, kind):
         return run
     return _passed(run, run.stage.id, cause.text, at) if ok else replace(run, trouble=cause)
 
@@ -104,8 +163,7 @@ def _passed(run: Run, stage_id: str, note: str, at: float) -> Run:
     stage = run.stage
     if stage is None or stage.id != stage_id:
         return run
-    began = run.done[-1].ended if run.done else run.started
-    done = (*run.done, StageDone(stage_id, began, at, note))
+    done = (*run.done, StageDone(stage_id, run.began, at, note))
     moved = replace(_step(run, at), step=Step.ENTERING, at=run.at + 1, done=done)
     match stage.work:
         case Create(role) if role == CANDIDATE:
@@ -133,6 +191,7 @@ def back(run: Run, cause: Cause, at: float) -> Run:
         phase=Phase.ROLLING_BACK,
         cause=cause,
         trouble=None,
+        adopt=False,
         judgement=run.judgement,
         checked=False,
         tried=0.0,
@@ -165,19 +224,36 @@ def _ordered(run: Run, order: e.Order, at: float) -> Run:
 
 
 def _resumed(run: Run, at: float, *, adopt: bool) -> Run:
+    """A paused run goes on where it was; an adopted split needs its stage entered anew."""
     adopted = replace(run, adopt=True, expected=None) if adopt else run
-    if run.phase is Phase.PAUSED:
-        return replace(adopted, phase=Phase.RUNNING)
-    return _retried(adopted, at) if run.phase is Phase.HELD else run
+    if run.phase is Phase.HELD or (run.phase is Phase.PAUSED and adopt):
+        return _again(adopted, at)
+    if run.phase is not Phase.PAUSED:
+        return run
+    since = at if run.step is Step.ENTERING else run.since  # a pause uses up no stage's timeout
+    return replace(run, phase=Phase.RUNNING, since=since)
 
 
 def _retried(run: Run, at: float) -> Run:
     if run.phase is Phase.UNVERIFIED:
         return back(run, run.cause or Cause(Why.ABORTED, ""), at)
-    if run.phase is not Phase.HELD:
-        return run
+    return _again(run, at) if run.phase is Phase.HELD else run
+
+
+def _again(run: Run, at: float) -> Run:
+    """The present stage is entered anew, every effect with all its attempts.
+
+    What is in flight stays known: else a write that lands late would look like a person's, and a
+    deletion that was begun like one that was not. Only what *failed* must look as never ordered.
+    """
+    failed = isinstance(run.intent, PutDeployment | ScaleDeployment)
     return replace(
-        _step(run, at), phase=Phase.RUNNING, step=Step.ENTERING, cause=None, trouble=None
+        _step(run, at),
+        phase=Phase.RUNNING,
+        step=Step.ENTERING,
+        intent=None if failed else run.intent,
+        cause=None,
+        trouble=None,
     )
 
 
@@ -193,7 +269,7 @@ def undone(last: Run, run_id: str, author: str, at: float) -> Run:
     """A fresh run that takes the endpoint back to where ``last`` found it.
 
     Args:
-        last: A finished run with a captured split.
+        last: A finished run; without a captured split there is nothing to undo, and it just ends.
         run_id: The new run's id.
         author: Who ordered it.
         at: Unix seconds.
@@ -213,7 +289,7 @@ def undone(last: Run, run_id: str, author: str, at: float) -> Run:
         exposure=Exposure(),
         deleted=False,
         evidence={},
-        captured=last.captured or Split(),
+        adopt=False,
     )
     cause = Cause(Why.UNDO, f"{author} undid {last.id}.")
     return replace(back(fresh, cause, at), judgement=None)

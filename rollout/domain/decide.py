@@ -48,12 +48,13 @@ from rollout.domain.plan import (
     Stage,
     Wait as WaitStage,
 )
-from rollout.domain.run import Cause, Phase, Run, Split, Step, Why
+from rollout.domain.run import Approval, Cause, Phase, Run, Split, Step, Why
 from rollout.domain.units import spell_duration
 from rollout.domain.verdict import Verdict
 
-ATTEMPTS = 6  # effects begun for one step before it counts as poisoned
+ATTEMPTS = 6  # times that an effect is begun in a row before it counts as poisoned
 WHOLE = 100  # percent
+_MOVING = (Condition.CREATING, Condition.UPDATING, Condition.DELETING)
 
 
 class On(Enum):
@@ -124,9 +125,9 @@ def decide(run: Run, seen: Seen, now: float) -> Decision:
     """
     match run.phase:
         case Phase.RUNNING:
-            return _forward(run, seen, now)
+            return _guarded(run, run.share, _forward(run, seen, now))
         case Phase.PAUSED:
-            return _failing(run) or _watch(run, On.PERSON)
+            return _guarded(run, seen.traffic.get(run.candidate, 0), _paused(run, seen, now))
         case Phase.ROLLING_BACK | Phase.UNVERIFIED:
             return _back(run, seen, now)
         case _:
@@ -142,11 +143,18 @@ def backoff(attempts: int) -> float:
     return min(2.0 ** (attempts - 1), 30.0)
 
 
+def _guarded(run: Run, share: int, decision: Decision) -> Decision:
+    """No wait, for whatever it is, leaves a candidate that answers users without its guard."""
+    if not share or run.committed or not isinstance(decision, Wait):
+        return decision
+    return Ask(Question.OBSERVE if run.cursor is None else Question.MEASURE)
+
+
 # --- forward -----------------------------------------------------------------
 
 
 def _forward(run: Run, seen: Seen, now: float) -> Decision:
-    for rule in (_troubled, _late, _settling, _uncaptured, _drifted, _sick):
+    for rule in (_failing, _late, _settling, _uncaptured, _drifted, _troubled, _sick):
         if (found := rule(run, seen, now)) is not None:
             return found
     stage = run.stage
@@ -154,13 +162,23 @@ def _forward(run: Run, seen: Seen, now: float) -> Decision:
         return Record(Ended())
     if run.step is Step.OBSERVING:
         return _observing(run, stage, now)
-    if now < run.since + stage.after:
-        return _failing(run) or _watch(run, On.TIMER, run.since + stage.after)
-    return _failing(run) or _entering(run, stage, seen, now)
+    return _entering(run, stage, seen, now)
 
 
-def _troubled(run: Run, seen: Seen, now: float) -> Decision | None:
-    return _stop(run, run.trouble) if run.trouble else None
+def _paused(run: Run, seen: Seen, now: float) -> Decision:
+    """A person stopped the plan, not what protects users."""
+    for rule in (_failing, _late, _candidate_failed, _landed):
+        if (found := rule(run, seen, now)) is not None:
+            return found
+    return Wait(On.PERSON)
+
+
+def _failing(run: Run, seen: Seen, now: float) -> Decision | None:
+    """A bad verdict outranks everything, a person's change of the split included."""
+    judgement = run.judgement
+    if judgement is None or judgement.verdict is not Verdict.FAIL or run.committed:
+        return None
+    return _stop(run, Cause(Why.GATE_FAILED, f"gate {judgement.gate}: {judgement.reason}"))
 
 
 def _late(run: Run, seen: Seen, now: float) -> Decision | None:
@@ -171,7 +189,17 @@ def _late(run: Run, seen: Seen, now: float) -> Decision | None:
 
 
 def _settling(run: Run, seen: Seen, now: float) -> Decision | None:
-    return Wait(On.PROVISIONING) if seen.busy else None
+    return _in_time(run, Wait(On.PROVISIONING), now) if seen.busy else None
+
+
+def _landed(run: Run, seen: Seen, now: float) -> Decision | None:
+    """A write that was in flight when the pause came: it holds, so its guard must know."""
+    stage, split = run.stage, Split.of(seen)
+    if seen.busy or stage is None or not isinstance(stage.work, Mirror | Shift):
+        return None
+    if run.intent != _wanted(run, stage.work) or not _ours(run, split):
+        return None
+    return Record(SetPointReached(stage.id, split))
 
 
 def _uncaptured(run: Run, seen: Seen, now: float) -> Decision | None:
@@ -179,10 +207,13 @@ def _uncaptured(run: Run, seen: Seen, now: float) -> Decision | None:
     if run.expected is not None or _early(run):
         return None
     split = Split.of(seen)
-    if run.adopt or run.captured is not None or split == Split({run.baseline: WHOLE}):
+    ordered = bool(split.traffic) and (run.adopt or run.captured is not None)
+    if ordered or split == Split({run.baseline: WHOLE}):
         return Record(SplitCaptured(split))
     if not seen.exists:
         text = f"The endpoint {run.endpoint} does not exist, and the plan has no baseline.file to create it."
+    elif not split.traffic:
+        text = f"Nobody serves on {run.endpoint}: give {run.baseline} all traffic first."
     else:
         text = f"The plan starts from {run.baseline} 100, but the endpoint has: {split}."
     return Record(Held(Cause(Why.DRIFT, text)))
@@ -196,17 +227,16 @@ def _drifted(run: Run, seen: Seen, now: float) -> Decision | None:
     """A person's change by hand is noticed and never trampled in forward mode."""
     if run.expected is None:
         return None
-    split = Split.of(seen)
+    split, candidate = Split.of(seen), seen.deployments.get(run.candidate)
     if split != run.expected and not _ours(run, split):
         text = f"Expected {run.expected}; the endpoint has {split}."
-        return Record(Held(Cause(Why.DRIFT, text)))
-    missing = [run.candidate] if run.created and run.candidate not in seen.deployments else []
-    if not run.committed and run.baseline not in seen.deployments:
-        missing.append(run.baseline)
-    if missing:
+    elif missing := _missing(run, seen):
         text = f"The deployment {' and '.join(missing)} was deleted by somebody else."
-        return Record(Held(Cause(Why.DRIFT, text)))
-    return None
+    elif run.created and candidate is not None and _swapped(run, candidate):
+        text = f"The deployment {run.candidate} was changed by somebody else."
+    else:
+        return None
+    return Record(Held(Cause(Why.DRIFT, text)))
 
 
 def _ours(run: Run, split: Split) -> bool:
@@ -218,55 +248,91 @@ def _goal(effect: SetSplit) -> Split:
     return Split(effect.traffic, effect.mirror)
 
 
+def _missing(run: Run, seen: Seen) -> list[str]:
+    """Whom the run needs and does not find; whoever the present stage deletes is not needed."""
+    needed = [run.candidate] if run.created else []
+    if not run.committed:
+        needed.append(run.baseline)
+    leaving = _leaving(run)
+    return [name for name in needed if name not in seen.deployments and name != leaving]
+
+
+def _leaving(run: Run) -> str | None:
+    work = run.stage.work if run.stage else None
+    return run.name(work.deployment) if isinstance(work, Delete) else None
+
+
+def _swapped(run: Run, candidate: DeploymentSeen) -> bool:
+    """Whether what stands there is not what was created and tested."""
+    return candidate.condition is Condition.READY and candidate.digest != run.candidate_digest
+
+
+def _troubled(run: Run, seen: Seen, now: float) -> Decision | None:
+    return _stop(run, run.trouble) if run.trouble else None
+
+
 def _sick(run: Run, seen: Seen, now: float) -> Decision | None:
+    return _candidate_failed(run, seen, now) or _baseline_failed(run, seen, now)
+
+
+def _candidate_failed(run: Run, seen: Seen, now: float) -> Decision | None:
     candidate = seen.deployments.get(run.candidate)
-    if run.created and candidate is not None and candidate.condition is Condition.FAILED:
-        text = f"{run.candidate} failed: {candidate.error or 'no reason given'}"
-        return _stop(run, Cause(Why.CANDIDATE_FAILED, text))
+    if not run.created or candidate is None:
+        return None
+    return _failed(run, run.candidate, candidate)
+
+
+def _baseline_failed(run: Run, seen: Seen, now: float) -> Decision | None:
     baseline = seen.deployments.get(run.baseline)
-    failed = baseline is not None and baseline.condition is Condition.FAILED
-    if baseline is not None and failed and run.expected is not None and not run.committed:
-        text = f"{run.baseline}, the baseline, failed: {baseline.error or 'no reason given'}"
-        return Record(Held(Cause(Why.BASELINE_FAILED, text)))
-    return None
+    if baseline is None or run.expected is None or run.committed or _leaving(run) == run.baseline:
+        return None
+    work = run.stage.work if run.stage else None
+    if isinstance(work, Scale) and work.deployment == BASELINE:
+        return None  # the stage itself tells a scaling that failed from one to be tried again
+    return _failed(run, run.baseline, baseline)
+
+
+def _failed(run: Run, name: str, found: DeploymentSeen) -> Decision | None:
+    """A failed candidate is rolled back; no rollback helps a failed baseline."""
+    if found.condition is not Condition.FAILED:
+        return None
+    reason = found.error or "no reason given"
+    if name == run.baseline:
+        cause = Cause(Why.BASELINE_FAILED, f"{name}, the baseline, failed: {reason}")
+        return Record(Held(cause))
+    return _stop(run, Cause(Why.CANDIDATE_FAILED, f"{name} failed: {reason}"))
 
 
 def _stop(run: Run, cause: Cause) -> Decision:
     """Answer trouble: roll back where something can be restored, else end or hold."""
     if run.captured is None:
-        held = cause.why in (Why.BOOTSTRAP_FAILED, Why.ATTEMPTS, Why.TIMEOUT)
-        return Record(Held(cause) if held else Ended(cause))
+        held = (Why.BOOTSTRAP_FAILED, Why.ATTEMPTS, Why.EFFECT_REFUSED, Why.TIMEOUT)
+        return Record(Held(cause) if cause.why in held else Ended(cause))
     if run.committed or (run.on_failure.action == "hold" and cause.why is not Why.DEADLINE):
         return Record(Held(cause))
     return Record(RollbackBegan(cause))
-
-
-def _failing(run: Run) -> Decision | None:
-    judgement = run.judgement
-    if judgement is None or judgement.verdict is not Verdict.FAIL or run.committed:
-        return None
-    return _stop(run, Cause(Why.GATE_FAILED, f"gate {judgement.gate}: {judgement.reason}"))
-
-
-def _watch(run: Run, on: On, until: float | None = None) -> Decision:
-    """Wait, with the guard on whenever the candidate answers users."""
-    if not run.share or run.committed:
-        return Wait(on, until)
-    return Ask(Question.OBSERVE if run.cursor is None else Question.MEASURE)
 
 
 # --- entering a stage: write the set-point until it reads back ----------------
 
 
 def _entering(run: Run, stage: Stage, seen: Seen, now: float) -> Decision:
-    decision = _set_point(run, stage, seen, now)
-    waiting = isinstance(decision, Wait | Act)
-    if waiting and now >= run.since + stage.after + stage.timeout and not run.committed:
-        text = (
-            f"Stage {stage.id} did not reach its set-point within {spell_duration(stage.timeout)}."
-        )
-        return _stop(run, Cause(Why.TIMEOUT, text))
-    return decision
+    due = run.began + stage.after
+    if now < due:
+        return Wait(On.TIMER, due)
+    return _in_time(run, _set_point(run, stage, seen, now), now)
+
+
+def _in_time(run: Run, decision: Decision, now: float) -> Decision:
+    """What is due, unless the stage has had its time to reach its set-point."""
+    stage = run.stage
+    trying = isinstance(decision, Wait) or (isinstance(decision, Act) and run.attempts > 0)
+    if stage is None or run.step is Step.OBSERVING or not trying:
+        return decision
+    if now < max(run.since, run.began + stage.after) + stage.timeout:
+        return decision
+    text = f"Stage {stage.id} did not reach its set-point within {spell_duration(stage.timeout)}."
+    return _stop(run, Cause(Why.TIMEOUT, text))
 
 
 def _set_point(run: Run, stage: Stage, seen: Seen, now: float) -> Decision:
@@ -292,7 +358,9 @@ def _set_point(run: Run, stage: Stage, seen: Seen, now: float) -> Decision:
 
 
 def _attempt(run: Run, effect: Effect, now: float) -> Decision:
-    if run.intent == effect and now < run.intended + backoff(run.attempts):
+    if run.intent != effect:
+        return Act(effect)
+    if now < run.intended + backoff(run.attempts):
         return Wait(On.BACKOFF, run.intended + backoff(run.attempts))
     if run.attempts >= ATTEMPTS:
         text = f"{_spell(effect)} was tried {run.attempts} times and does not read back."
@@ -311,30 +379,39 @@ def _bootstrap(run: Run, stage: Stage, seen: Seen, now: float) -> Decision:
     if seen.traffic:
         return Record(StagePassed(stage.id, f"serving: {Split.of(seen)}"))
     found = seen.deployments.get(run.baseline)
-    if found is None or (found.condition is Condition.FAILED and found.run != run.id):
+    if found is None:
         return _attempt(run, PutDeployment(BASELINE, run.baseline), now)
-    match found.condition:
-        case Condition.FAILED:
-            if not isinstance(run.intent, PutDeployment):
-                return _attempt(run, PutDeployment(BASELINE, run.baseline), now)
-            text = f"{run.baseline} could not be created: {found.error or 'no reason given'}"
-            return _stop(run, Cause(Why.BOOTSTRAP_FAILED, text))
-        case Condition.READY:
-            if found.run is None:
-                return Record(StagePassed(stage.id, f"{run.baseline} is there, without traffic"))
-            return _attempt(run, SetSplit({run.baseline: WHOLE}), now)
-        case _:
-            return Wait(On.PROVISIONING)
+    if found.condition in _MOVING:
+        return Wait(On.PROVISIONING)
+    if found.run is None:
+        failed = _failed(run, run.baseline, found)
+        return failed or Record(StagePassed(stage.id, f"{run.baseline} is there, without traffic"))
+    return _first_baseline(run, found, now)
+
+
+def _first_baseline(run: Run, found: DeploymentSeen, now: float) -> Decision:
+    """Ours and settled: bring it to the plan's specification, then give it all traffic."""
+    put = PutDeployment(BASELINE, run.baseline)
+    failed = found.condition is Condition.FAILED
+    if failed and found.run == run.id and run.intent == put:
+        text = f"{run.baseline} could not be created: {found.error or 'no reason given'}"
+        return _stop(run, Cause(Why.BOOTSTRAP_FAILED, text))
+    if failed or found.digest != run.baseline_digest:
+        return _attempt(run, put, now)
+    if not _whole(found):
+        return Wait(On.PROVISIONING)
+    return _attempt(run, SetSplit({run.baseline: WHOLE}), now)
 
 
 def _scale(run: Run, stage: Stage, goal: ScaleDeployment, seen: Seen, now: float) -> Decision:
     found = seen.deployments.get(goal.name)
     if found is None:
-        return _stop(run, Cause(Why.DRIFT, f"{goal.name} is not there to be scaled."))
-    if found.condition is Condition.FAILED:
-        text = f"{goal.name} failed while it was scaled: {found.error or 'no reason given'}"
-        return _stop(run, Cause(Why.CANDIDATE_FAILED, text))
-    if found.instances != goal.instances:
+        return Record(Held(Cause(Why.DRIFT, f"{goal.name} is not there to be scaled.")))
+    if found.condition in _MOVING:
+        return Wait(On.PROVISIONING)
+    if run.intent == goal and (failed := _failed(run, goal.name, found)) is not None:
+        return failed
+    if found.condition is Condition.FAILED or found.instances != goal.instances:
         return _attempt(run, goal, now)
     if _whole(found):
         return Record(StagePassed(stage.id, f"{found.ready} of {found.instances} instances"))
@@ -351,13 +428,13 @@ def _create(run: Run, stage: Stage, role: str, seen: Seen, now: float) -> Decisi
     found = seen.deployments.get(name)
     if found is None:
         return _attempt(run, PutDeployment(role, name), now)
+    if found.condition in _MOVING:
+        return Wait(On.PROVISIONING)
     if found.condition is Condition.FAILED:
         if found.run == run.id and run.intent == PutDeployment(role, name):
             text = f"{name} could not be created: {found.error or 'no reason given'}"
             return _stop(run, Cause(Why.CREATE_FAILED, text))
         return _replace(run, role, found, now)
-    if found.condition is not Condition.READY:
-        return Wait(On.PROVISIONING)
     if found.digest != digest:
         return _replace(run, role, found, now)
     if not _whole(found):
@@ -387,21 +464,24 @@ def _wanted(run: Run, work: Mirror | Shift) -> SetSplit:
 
 
 def _split(run: Run, stage: Stage, goal: SetSplit, seen: Seen, now: float) -> Decision:
-    if (unready := _unready(run, run.candidate, seen)) is not None:
-        return unready
-    if Split.of(seen) != _goal(goal):
-        return _attempt(run, goal, now)
-    return Record(SetPointReached(stage.id, Split.of(seen)))
+    if run.candidate in goal.traffic and run.candidate in goal.mirror:
+        text = f"{run.candidate} has live traffic already, so nothing can be mirrored to it."
+        return Record(Held(Cause(Why.DRIFT, text)))
+    if Split.of(seen) == _goal(goal):
+        return Record(SetPointReached(stage.id, Split.of(seen)))
+    for name in (run.candidate, *goal.traffic):
+        if (unready := _unready(run, name, seen)) is not None:
+            return unready
+    return _attempt(run, goal, now)
 
 
 def _unready(run: Run, name: str, seen: Seen) -> Decision | None:
     found = seen.deployments.get(name)
     if found is None:
         return Record(Held(Cause(Why.DRIFT, f"The deployment {name} is not there.")))
-    if found.condition is Condition.FAILED:
-        text = f"{name} failed: {found.error or 'no reason given'}"
-        return _stop(run, Cause(Why.CANDIDATE_FAILED, text))
-    return None if found.condition is Condition.READY else Wait(On.PROVISIONING)
+    if found.condition in _MOVING:
+        return Wait(On.PROVISIONING)
+    return _failed(run, name, found)
 
 
 def _delete(run: Run, stage: Stage, role: str, seen: Seen, now: float) -> Decision:
@@ -410,7 +490,7 @@ def _delete(run: Run, stage: Stage, role: str, seen: Seen, now: float) -> Decisi
     found = seen.deployments.get(name)
     if found is None:
         return Record(StagePassed(stage.id, f"{name} is gone"))
-    if found.condition is Condition.DELETING:
+    if found.condition in _MOVING:
         return Wait(On.PROVISIONING)
     if seen.traffic.get(name) or seen.mirror.get(name):
         return Record(Held(Cause(Why.DRIFT, f"{name} still has traffic: {Split.of(seen)}.")))
@@ -428,54 +508,53 @@ def _delete(run: Run, stage: Stage, role: str, seen: Seen, now: float) -> Decisi
 
 
 def _observing(run: Run, stage: Stage, now: float) -> Decision:
-    failing = _failing(run)
-    if failing is not None:
-        return failing
-    if stage.gate is not None and run.judgement is not None:
-        unclear = _unclear(run, stage.gate)
-        if unclear is not None:
-            return unclear
-    passed = stage.gate is None or (
-        run.judgement is not None and run.judgement.verdict is Verdict.PASS
-    )
-    match stage.work:
-        case WaitStage(seconds):
-            if now < run.since + seconds or not passed:
-                return _measured(run, stage, On.TIMER, run.since + seconds)
-        case Approve(_, expires):
-            return _approval(run, stage, expires, now)
-        case _:
-            if not passed:
-                return _measured(run, stage, On.TIMER)
+    if (unclear := _unclear(run, stage)) is not None:
+        return unclear
+    if isinstance(stage.work, Approve):
+        return _approval(run, stage, stage.work, now)
+    until = run.since + stage.work.seconds if isinstance(stage.work, WaitStage) else None
+    if not _passes(run, stage):
+        return Ask(Question.OBSERVE if run.cursor is None else Question.MEASURE)
+    if until is not None and now < until:
+        return Wait(On.TIMER, until)
     note = f"gate {stage.gate}: pass" if stage.gate else ""
     return Record(StagePassed(stage.id, note))
 
 
-def _measured(run: Run, stage: Stage, on: On, until: float | None = None) -> Decision:
+def _passes(run: Run, stage: Stage) -> bool:
+    """Whether this stage's own gate said so; where it has none there is nothing to pass."""
     if stage.gate is None:
-        return _watch(run, on, until)
-    return Ask(Question.OBSERVE if run.cursor is None else Question.MEASURE)
+        return True
+    said = run.judgement
+    return said is not None and said.gate == stage.gate and said.verdict is Verdict.PASS
 
 
-def _approval(run: Run, stage: Stage, expires: float | None, now: float) -> Decision:
-    said = next((each for each in run.approvals if each.stage == stage.id), None)
-    if said is not None:
-        return Record(StagePassed(stage.id, f"approved by {said.by}"))
-    if expires is not None and now >= run.since + expires:
-        text = f"Nobody approved {stage.id} within {spell_duration(expires)}."
+def _approval(run: Run, stage: Stage, work: Approve, now: float) -> Decision:
+    said = next((each for each in run.approvals if _counts(each, stage, work)), None)
+    until = None if work.expires is None else run.since + work.expires
+    if said is None and until is not None and now >= until:
+        text = f"Nobody approved {stage.id} within {spell_duration(work.expires or 0.0)}."
         return _stop(run, Cause(Why.EXPIRED, text))
-    return _watch(run, On.APPROVAL, run.since + expires if expires else None)
+    if not _passes(run, stage):
+        return Ask(Question.OBSERVE if run.cursor is None else Question.MEASURE)
+    if said is None:
+        return Wait(On.APPROVAL, until)
+    return Record(StagePassed(stage.id, f"approved by {said.by}"))
 
 
-def _unclear(run: Run, gate: str) -> Decision | None:
+def _counts(said: Approval, stage: Stage, work: Approve) -> bool:
+    return said.stage == stage.id and (not work.by or said.by in work.by)
+
+
+def _unclear(run: Run, stage: Stage) -> Decision | None:
     judgement = run.judgement
-    if judgement is None:
+    if judgement is None or stage.gate is None:
         return None
     if judgement.verdict is Verdict.ERROR:
-        return Record(Held(Cause(Why.SOURCE, f"gate {gate}: {judgement.reason}")))
+        return Record(Held(Cause(Why.SOURCE, f"gate {stage.gate}: {judgement.reason}")))
     if judgement.verdict is Verdict.INCONCLUSIVE:
-        cause = Cause(Why.INCONCLUSIVE, f"gate {gate}: {judgement.reason}")
-        if run.on_inconclusive.get(gate) == "rollback":
+        cause = Cause(Why.INCONCLUSIVE, f"gate {stage.gate}: {judgement.reason}")
+        if run.on_inconclusive.get(stage.gate) == "rollback":
             return _stop(run, cause)
         return Record(Held(cause))
     return None
@@ -485,24 +564,39 @@ def _unclear(run: Run, gate: str) -> Decision | None:
 
 
 def _back(run: Run, seen: Seen, now: float) -> Decision:
-    """Restore the captured split, show by traffic that it is back, only then touch the candidate."""
-    goal = run.captured
-    if goal is None:
+    """Restore the captured split, show by traffic that it is back, only then touch the candidate.
+
+    Nothing is mirrored behind a rollback, whatever was when the run began.
+    """
+    if run.captured is None:
         return Record(Ended(run.cause))
-    if run.phase is Phase.ROLLING_BACK and now >= run.since + run.on_failure.verify_within:
-        text = (
-            f"{goal} could not be verified within {spell_duration(run.on_failure.verify_within)}."
-        )
-        return Record(RollbackUnverified(text))
+    goal = Split(run.captured.traffic)
+    decision = _restore(run, goal, seen, now)
+    if run.phase is Phase.ROLLING_BACK and _overdue(run, decision, now):
+        within = spell_duration(run.on_failure.verify_within)
+        return Record(RollbackUnverified(f"{goal} could not be verified within {within}."))
+    return decision
+
+
+def _overdue(run: Run, decision: Decision, now: float) -> bool:
+    """Whether a person must look. A runner that comes late to a rollback first tries it once."""
+    if run.checked or now < run.since + run.on_failure.verify_within:
+        return False
+    tried = bool(run.attempts or run.tried)
+    return isinstance(decision, Wait) or (tried and isinstance(decision, Act | Ask))
+
+
+def _restore(run: Run, goal: Split, seen: Seen, now: float) -> Decision:
     gone = [name for name in goal.traffic if name not in seen.deployments]
-    if gone and not seen.busy:
-        text = f"{' and '.join(gone)}, which had the traffic, does not exist any more."
-        lost = run.phase is Phase.ROLLING_BACK
-        return Record(RollbackUnverified(text)) if lost else Wait(On.PERSON)
     if seen.busy:
         return Wait(On.PROVISIONING)
+    if gone and run.phase is Phase.ROLLING_BACK:
+        text = f"{' and '.join(gone)}, which had the traffic, does not exist any more."
+        return Record(RollbackUnverified(text))
+    if gone:
+        return Wait(On.PERSON)
     if Split.of(seen) != goal:
-        return _insist(run, SetSplit(goal.traffic, goal.mirror), now)
+        return _insist(run, SetSplit(goal.traffic), now)
     return _settle(run, seen, now)
 
 
@@ -514,21 +608,25 @@ def _insist(run: Run, effect: Effect, now: float) -> Decision:
 
 
 def _settle(run: Run, seen: Seen, now: float) -> Decision:
-    candidate = seen.deployments.get(run.candidate)
-    moving = (Condition.CREATING, Condition.UPDATING, Condition.DELETING)
-    if candidate is not None and candidate.condition in moving:
-        return Wait(On.PROVISIONING)
+    """The split is back: show it, then wait for the candidate to come to rest."""
     if not run.checked:
         if run.tried and now < run.tried + backoff(2):
             return Wait(On.BACKOFF, run.tried + backoff(2))
         return Ask(Question.VERIFY)
-    if _unwanted(run, candidate):
-        return _insist(run, DeleteDeployment(run.candidate), now)
-    return Record(RolledBack())
+    candidate = seen.deployments.get(run.candidate)
+    if candidate is None:
+        return Record(RolledBack())
+    if candidate.condition in _MOVING:
+        return Wait(On.PROVISIONING)
+    delete = DeleteDeployment(run.candidate)
+    if not _unwanted(run, candidate):
+        return Record(RolledBack())
+    if run.intent == delete and run.attempts >= ATTEMPTS:
+        return Record(RolledBack(f"{run.candidate} is still there: it could not be deleted."))
+    return _insist(run, delete, now)
 
 
-def _unwanted(run: Run, candidate: DeploymentSeen | None) -> bool:
+def _unwanted(run: Run, candidate: DeploymentSeen) -> bool:
     """Only what this run made, and only where the plan says so, is deleted."""
-    mine = candidate is not None and candidate.run == run.id
     captured = run.captured is not None and run.candidate in run.captured.traffic
-    return mine and not captured and run.on_failure.candidate == "delete"
+    return candidate.run == run.id and not captured and run.on_failure.candidate == "delete"

@@ -51,6 +51,7 @@ class Why(Enum):
     PREFLIGHT_FAILED = "preflight_failed"
     TIMEOUT = "timeout"
     ATTEMPTS = "too_many_attempts"
+    EFFECT_REFUSED = "effect_refused"
     DRIFT = "drift"
     DEADLINE = "deadline"
     EXPIRED = "approval_expired"
@@ -130,11 +131,11 @@ class Run:
         started, ended: Unix seconds.
         deadline: Absolute Unix seconds after which it is rolled back; None: never.
         at, step: The present stage and where it stands.
-        since: When the present step (or rollback) began, Unix seconds.
+        since: When the present step began (a rollback: its first effort), Unix seconds.
         captured: The split when the run began; what a rollback restores. None: not yet known.
         expected: The split as last read back after a write of ours. None: take the next one seen.
         intent, intended: The effect begun last and when; None once it was read back.
-        attempts: Effects begun for the present step.
+        attempts: How often the intent was begun in a row, in the present step.
         created: Whether this run put the candidate there (so that its absence is drift).
         deleted: Whether this run deleted the baseline: no rollback any more.
         cause: Why it is held, rolls back or ended.
@@ -142,7 +143,7 @@ class Run:
         adopt: The next split seen is taken as it is, by a person's order.
         cursor: Up to where measurements are in ``evidence``; None: not observing.
         evidence, judgement: The gates' state and last word.
-        checked: For a rollback: the split was verified by traffic.
+        checked: For a rollback: the split was verified by traffic since it was written last.
         tried: When the last verification failed, Unix seconds.
     """
 
@@ -194,6 +195,11 @@ class Run:
     def stage(self) -> Stage | None:
         """The present stage; None behind the last one."""
         return self.stages[self.at] if self.at < len(self.stages) else None
+
+    @property
+    def began(self) -> float:
+        """When the stage before ended, or the run started: what ``after`` counts from."""
+        return self.done[-1].ended if self.done else self.started
 
     @property
     def committed(self) -> bool:

@@ -115,7 +115,7 @@ class Endpoint(Protocol):
         """
         ...
 
-    def load(self, rps: float, bodies: tuple[bytes, ...]) -> Load:
+    def load(self, *, rps: float, bodies: tuple[bytes, ...]) -> Load:
         """Traffic of ``rps`` requests/s through the split, with these bodies in turn."""
         ...
 

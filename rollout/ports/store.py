@@ -46,7 +46,7 @@ class Store(Protocol):
         ...
 
     def tails(self, stream: str | None = None) -> tuple[tuple[str, Record], ...]:
-        """The newest record of each run, with its stream; of one stream or of all."""
+        """The newest record of each run, with its stream, by stream and place; of one or all."""
         ...
 
     def append(self, stream: str, record: Record) -> None:
@@ -56,7 +56,7 @@ class Store(Protocol):
         append has succeeded.
 
         Raises:
-            Conflict: the slot is taken by other bytes.
+            Conflict: the slot is taken by other bytes, or ``seq`` does not follow the last one.
         """
         ...
 

@@ -12,12 +12,12 @@ from rollout.domain.advance import undone
 from rollout.domain.codec import encode
 from rollout.domain.errors import Locked, UsageError
 from rollout.domain.plan import BASELINE, CANDIDATE, Plan
-from rollout.domain.run import Phase, Run
+from rollout.domain.run import Phase, Run, Split
 from rollout.ports.endpoint import Endpoint
 from rollout.ports.store import Conflict
 from rollout.runtime.journal import Journal
 
-KEPT_REQUESTS = 65536  # bytes of request bodies that are kept with the run
+KEPT_REQUESTS = 65536  # bytes of request bodies that are kept with the run, one at least
 
 
 class Course(Enum):
@@ -47,6 +47,9 @@ class Standing:
 def stand(plan: Plan, endpoint: Endpoint, run: Run | None, *, again: bool = False) -> Standing:
     """Compare a plan with the endpoint's newest run.
 
+    Work that has ended counts as done only while the endpoint still shows it: after a
+    ``rollout destroy`` or a change by hand the same plan begins anew.
+
     Args:
         plan: The plan at hand.
         endpoint: Its endpoint.
@@ -61,7 +64,8 @@ def stand(plan: Plan, endpoint: Endpoint, run: Run | None, *, again: bool = Fals
         course = Course.RESUME if run.identity == identity else Course.BLOCKED
         return Standing(course, identity, run)
     settled = run.phase in (Phase.COMPLETED, Phase.ROLLED_BACK)
-    if run.identity == identity and settled and not again:
+    same = run.identity == identity and settled and not again
+    if same and Split.of(endpoint.observe()) == run.expected:
         return Standing(Course.NOTHING, identity, run)
     return Standing(Course.START, identity, run)
 
@@ -74,16 +78,29 @@ def own(plan: Plan, endpoint: Endpoint, journal: Journal, standing: Standing, by
     """
     run = standing.run
     if standing.course is Course.BLOCKED and run is not None:
-        same = run.plan == plan.name
-        raise Locked(
-            f"{run.id} of {'an edited form of this plan' if same else run.plan} is open "
-            f"({run.phase.value}) on {run.endpoint}.",
-            do=f"Finish it with its own file, or end it: rollout abort {run.id}",
-        )
+        raise _locked(run, "an edited form of this plan" if run.plan == plan.name else run.plan)
     if standing.course is Course.RESUME and run is not None:
         return resume(journal)
-    fresh = _fresh(plan, endpoint, standing.identity, by, journal.now())
-    return journal.start(fresh, kept(plan), "")
+    return _started(journal, _fresh(plan, endpoint, standing.identity, by, journal.now()), plan)
+
+
+def _started(journal: Journal, fresh: Run, plan: Plan) -> Run:
+    """Begin ``fresh`` behind whatever the journal ends with, unless that is open."""
+    while True:
+        newest = journal.run
+        if newest is not None and not newest.final:
+            raise _locked(newest, newest.plan)
+        try:
+            return journal.start(fresh, kept(plan), "")
+        except Conflict:  # a late order, to a run that is over
+            journal.refresh()
+
+
+def _locked(run: Run, what: str) -> Locked:
+    return Locked(
+        f"{run.id} of {what} is open ({run.phase.value}) on {run.endpoint}.",
+        do=f"Finish it with its own file, or end it: rollout abort {run.id}",
+    )
 
 
 def resume(journal: Journal) -> Run:
@@ -100,11 +117,14 @@ def resume(journal: Journal) -> Run:
 
 
 def undo(journal: Journal, last: Run, plan: Plan, by: str) -> Run:
-    """Begin a run that takes the endpoint back to where ``last`` found it."""
+    """Begin a run that takes the endpoint back to where ``last`` found it.
+
+    Raises:
+        Locked: another run is open on this endpoint.
+    """
     if last.captured is None:
         raise UsageError(f"{last.id} changed nothing.", do="List the runs: rollout history")
-    back = undone(last, new_id(), by, journal.now())
-    return journal.start(back, kept(plan), "")
+    return _started(journal, undone(last, new_id(), by, journal.now()), plan)
 
 
 def new_id() -> str:
@@ -114,10 +134,11 @@ def new_id() -> str:
 
 def kept(plan: Plan) -> str:
     """The plan as the journal keeps it: enough to go on without its file."""
-    size, few = 0, []
+    size = 0
+    few: list[bytes] = []
     for body in plan.requests:
         size += len(body)
-        if size > KEPT_REQUESTS:
+        if few and size > KEPT_REQUESTS:
             break
         few.append(body)
     return json.dumps(encode(replace(plan, requests=tuple(few))), separators=(",", ":"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import assert_never
 
 from rollout.domain.decide import Act, Ask, Decision, On, Question, Record, Rest, Wait, decide
 from rollout.domain.endpoint import Effect, Seen
@@ -18,6 +19,7 @@ from rollout.domain.events import (
     Held,
     Intended,
     LogsCollected,
+    Measured,
     PreflightChecked,
     RollbackProbed,
     RollbackUnverified,
@@ -34,7 +36,8 @@ from rollout.runtime.lease import Lease
 from rollout.runtime.meter import Meter
 from rollout.runtime.probe import smoke, verify
 
-LOG_BYTES = 65536  # of a deployment's last words, kept in the journal
+LOG_SIZE = 65536  # characters of a deployment's last words, kept in the journal
+ALERT_EVERY = 10.0  # seconds between two alerts about an endpoint that is out of reach
 
 
 def _nothing(label: str) -> None:
@@ -68,7 +71,7 @@ class Driver:
     load: Load | None = None
     stopping: Callable[[], bool] = lambda: False
     mark: Callable[[str], None] = _nothing
-    _away: float | None = field(default=None, init=False)
+    _alerted: float = field(default=float("-inf"), init=False)
 
     def drive(self) -> Run | None:
         """Go on from wherever the journal says the run stands.
@@ -120,12 +123,8 @@ class Driver:
         try:
             seen = self.endpoint.observe()
         except EndpointError as error:
-            now = self.clock.monotonic()
-            if self._away is None or now - self._away >= 10:  # noqa: PLR2004 - seconds
-                self._away = now
-                self._tell(Alert(run, f"The endpoint cannot be read: {error}", self.journal.now()))
+            self._alert(run, f"The endpoint cannot be read: {error}")
             return None
-        self._away = None
         return seen
 
     def _follow(self, run: Run, seen: Seen | None, decision: Decision) -> None:
@@ -147,11 +146,11 @@ class Driver:
     # --- acting -------------------------------------------------------------
 
     def _act(self, effect: Effect, found: Split) -> None:
+        self.lease.renew()
         run = self._append(Intended(effect, found))
         self.mark("after intent")
         if not self.lease.may_act(self.endpoint.call_seconds):
-            self.lease.beat()
-            return  # decide again with a fresh lease; the intent is due as before
+            return  # the append took that long: decide again, the intent is due as before
         try:
             self.endpoint.perform(effect, run=run.id)
         except EndpointError as error:
@@ -169,21 +168,40 @@ class Driver:
     def _tell(self, notice: Notice) -> None:
         self.observer.saw(notice)
 
+    def _alert(self, run: Run, text: str) -> None:
+        now = self.clock.monotonic()
+        if now - self._alerted >= ALERT_EVERY:
+            self._alerted = now
+            self._tell(Alert(run, text, self.journal.now()))
+
     # --- asking ---------------------------------------------------------------
 
     def _ask(self, run: Run, question: Question) -> None:
+        """Ask the world; one that cannot be reached is asked again a little later."""
+        try:
+            answer = self._answer(run, question)
+        except EndpointError as error:
+            answer = _refusal(question, error)
+            if answer is None:
+                self._alert(run, f"{question.value}: {error}")
+                self.clock.sleep(self.endpoint.pace)
+        if answer is not None:
+            self._append(answer)
+
+    def _answer(self, run: Run, question: Question) -> Event | None:
         match question:
             case Question.PREFLIGHT:
-                self._append(self._preflight())
+                return self._preflight()
             case Question.SMOKE:
-                self._append(self._smoke(run))
+                return self._smoke(run)
             case Question.OBSERVE:
-                self._observe(run)
+                return self.meter.begin(run)
             case Question.MEASURE:
-                self._measure(run)
+                return self._measure(run)
             case Question.VERIFY:
-                self._collect(run)
-                self._append(self._verify(run))
+                return self._verify(run)
+            case _:
+                assert_never(question)
 
     def _preflight(self) -> PreflightChecked:
         findings = self.endpoint.preflight()
@@ -198,24 +216,25 @@ class Driver:
         name = run.name(work.deployment)
         return smoke(self.endpoint, work, name, self.plan.requests, self.lease.beat)
 
-    def _observe(self, run: Run) -> None:
+    def _measure(self, run: Run) -> Measured | None:
         if self.load is not None:
             self.load.start()
-        self._append(self.meter.begin(run))
-
-    def _measure(self, run: Run) -> None:
         measured = self.meter.measure(run)
         if measured is not None:
-            self._append(measured)
-            return
+            return measured
         if self.meter.judgement is not None:
             self._tell(Watched(run, self.meter.judgement, self.journal.now()))
-        self.clock.sleep(min(self.endpoint.pace, 0.25))
+        self.clock.sleep(self.endpoint.pace)
+        return None
 
     def _verify(self, run: Run) -> RollbackProbed:
+        if not run.tried:
+            self._collect(run)
         if not self.plan.requests or not run.on_failure.verify_smoke:
             return RollbackProbed(ok=True, text="read back; the plan has no requests to send")
         serving = set(run.captured.traffic) if run.captured else set()
+        if not serving:
+            return RollbackProbed(ok=True, text="read back; nobody had traffic before, either")
         return verify(self.endpoint, serving, self.plan.requests, self.lease.beat)
 
     def _collect(self, run: Run) -> None:
@@ -227,7 +246,7 @@ class Driver:
         except EndpointError as error:
             text = f"(no logs: {error})"
         if text:
-            self._append(LogsCollected(run.candidate, text[-LOG_BYTES:]))
+            self._append(LogsCollected(run.candidate, text[-LOG_SIZE:]))
 
 
 def _over(run: Run) -> bool:
@@ -235,8 +254,24 @@ def _over(run: Run) -> bool:
     return run.final or run.phase in (Phase.HELD, Phase.UNVERIFIED)
 
 
+def _refusal(question: Question, error: EndpointError) -> Event | None:
+    """What a definite no means as an answer; None: ask again later."""
+    if not isinstance(error, EndpointRefused):
+        return None
+    match question:
+        case Question.PREFLIGHT:
+            return PreflightChecked(ok=False, text=(str(error),))
+        case Question.SMOKE:
+            return SmokeTested(ok=False, text=str(error))
+        case Question.VERIFY:
+            return RollbackProbed(ok=False, text=str(error))
+        case _:
+            return None
+
+
 def _blind(run: Run, now: float) -> Decision:
     """What is due while the endpoint cannot be read: only a late rollback changes its word."""
-    if run.phase is Phase.ROLLING_BACK and now >= run.since + run.on_failure.verify_within:
+    overdue = not run.checked and now >= run.since + run.on_failure.verify_within
+    if run.phase is Phase.ROLLING_BACK and overdue:
         return Record(RollbackUnverified("The endpoint cannot be read."))
     return Wait(On.PROVISIONING)

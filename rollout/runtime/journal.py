@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from rollout.domain.advance import advance
@@ -55,30 +56,44 @@ def read_entry(record: Record) -> Entry:
     Raises:
         StoreError: it is not ours, or from a newer version: nothing is guessed.
     """
-    try:
+    with _readable(record):
         body = json.loads(record.body)
-        version = body["v"]
-    except (ValueError, KeyError, TypeError) as error:
+        if body["v"] > VERSION:
+            raise StoreError(
+                f"The journal was written by a newer rollout (event version {body['v']}).",
+                do="Upgrade this one: pip install --upgrade rollout",
+            )
+        event: Event = decode(Event, body["event"])  # type: ignore[arg-type]  # a union is no type[T]
+        return Entry(
+            seq=record.seq,
+            at=body["at"],
+            epoch=body["epoch"],
+            by=body["by"],
+            event=event,
+            state=decode(Run, body["state"]),
+            digest=_digest(record),
+            previous=body["prev"],
+        )
+
+
+@contextmanager
+def _readable(record: Record) -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StoreError(
-            f"Entry {record.seq} of the journal is not readable: {error}.",
+            f"Entry {record.seq} of the journal is not readable: {error!r}.",
             do="Restore the journal from a backup; nothing was changed.",
         ) from error
-    if version > VERSION:
-        raise StoreError(
-            f"The journal was written by a newer rollout (event version {version}).",
-            do="Upgrade this one: pip install --upgrade rollout",
-        )
-    event: Event = decode(Event, body["event"])  # type: ignore[arg-type]  # a union is no type[T]
-    return Entry(
-        seq=record.seq,
-        at=body["at"],
-        epoch=body["epoch"],
-        by=body["by"],
-        event=event,
-        state=decode(Run, body["state"]),
-        digest=hashlib.sha256(record.body).hexdigest(),
-        previous=body["prev"],
-    )
+
+
+def _digest(record: Record) -> str:
+    return hashlib.sha256(record.body).hexdigest()
+
+
+def _previous(record: Record) -> str:
+    with _readable(record):
+        return str(json.loads(record.body)["prev"])
 
 
 class Journal:
@@ -116,22 +131,15 @@ class Journal:
             record = self._store.last(self.stream)
             self.last = read_entry(record) if record else None
         else:
-            for entry in map(read_entry, self._store.read(self.stream, after=self.last.seq)):
-                self._chain(entry)
+            for record in self._store.read(self.stream, after=self.last.seq):
+                _follows(record, self.last.seq + 1, self.last.digest, self.stream)
+                self.last = read_entry(record)
         if self._mine is not None and self.last is not None and self.last.epoch != self._mine:
             raise Fenced(
                 f"Another runner took {self.stream} over (epoch {self.last.epoch}).",
                 do="This one stopped. Watch the other: rollout status -w",
             )
         return self.run
-
-    def _chain(self, entry: Entry) -> None:
-        if self.last is not None and entry.previous != self.last.digest:
-            raise StoreError(
-                f"Entry {entry.seq} of {self.stream} does not follow the one before it.",
-                do="The journal was edited. Restore it from a backup.",
-            )
-        self.last = entry
 
     def take(self) -> None:
         """Become the owner: from here on older owners cannot append.
@@ -168,16 +176,21 @@ class Journal:
             self.refresh()
             raise
 
-    def order(self, order: Order) -> Run:
+    def order(self, order: Order, fits: Callable[[Run], None] = lambda _: None) -> Run:
         """Append a person's order from any process, whoever owns the endpoint.
+
+        Args:
+            order: What the person wants.
+            fits: Raises if the run as it is now cannot take the order; asked before each try.
 
         Raises:
             StoreError: the journal would not take it.
         """
         for _ in range(TRIES):
-            self.refresh()
-            if self.last is None:
+            run = self.refresh()
+            if run is None or self.last is None:
                 break
+            fits(run)
             try:
                 return self._append(order, self.last.epoch)
             except Conflict:
@@ -217,7 +230,22 @@ class Journal:
 
 
 def entries(store: Store, stream: str, run_id: str | None = None) -> Iterator[Entry]:
-    """The story of an endpoint, oldest first; of one run or of all."""
+    """The story of an endpoint, oldest first; of one run or of all.
+
+    Raises:
+        StoreError: an entry was edited, taken out or put in since it was written.
+    """
+    seq, digest = 0, ORIGIN
     for record in store.read(stream):
+        _follows(record, seq, digest, stream)
+        seq, digest = seq + 1, _digest(record)
         if run_id is None or record.run == run_id:
             yield read_entry(record)
+
+
+def _follows(record: Record, seq: int, digest: str, stream: str) -> None:
+    if (record.seq, _previous(record)) != (seq, digest):
+        raise StoreError(
+            f"Entry {record.seq} of {stream} does not follow the one before it.",
+            do="The journal was edited. Restore it from a backup.",
+        )

@@ -17,7 +17,7 @@ from rollout.domain.units import spell_duration
 from rollout.ports.clock import Clock
 from rollout.ports.store import Conflict, LeaseRecord, Store
 
-TTL = 15.0  # seconds without a sign of life until others may take over
+TTL = 20.0  # seconds without a sign of life until others may take over
 POLL = 0.2  # seconds
 
 Dead = Callable[[Mapping[str, object]], bool]
@@ -38,17 +38,23 @@ class Owner:
 
 
 class Lease:
-    """A lease held by this process; made by ``acquire``."""
+    """A lease held by this process since ``renewed`` (monotonic); made by ``acquire``."""
 
     def __init__(
-        self, store: Store, stream: str, owner: Owner, clock: Clock, held: LeaseRecord
+        self,
+        store: Store,
+        stream: str,
+        owner: Owner,
+        clock: Clock,
+        held: LeaseRecord,
+        renewed: float,
     ) -> None:
         self._store = store
         self._stream = stream
         self._owner = owner
         self._clock = clock
         self._held = held
-        self._renewed = clock.monotonic()
+        self._renewed = renewed
 
     def beat(self) -> None:
         """Renew if a third of the ttl is over.
@@ -56,9 +62,16 @@ class Lease:
         Raises:
             Fenced: another runner has it.
         """
+        if self._clock.monotonic() - self._renewed >= TTL / 3:
+            self.renew()
+
+    def renew(self) -> None:
+        """Begin a new ttl.
+
+        Raises:
+            Fenced: another runner has it.
+        """
         started = self._clock.monotonic()
-        if started - self._renewed < TTL / 3:
-            return
         try:
             body = _body(self._owner, released=False)
             self._held = self._store.put_lease(self._stream, body, version=self._held.version)
@@ -92,25 +105,25 @@ def acquire(store: Store, stream: str, owner: Owner, clock: Clock, *, patience: 
     Raises:
         Locked: a living runner holds it.
     """
-    began = clock.monotonic()
+    began = since = clock.monotonic()
     version: str | None = None
-    since = began
     while True:
-        found = store.lease(stream)
+        found, now = store.lease(stream), clock.monotonic()
+        alive = found is not None and version not in (None, found.version)
         if found is not None and found.version != version:
-            if version is not None and clock.monotonic() - began >= patience:
-                raise _locked(found)
-            version, since = found.version, clock.monotonic()
-        if found is None or _free(found, owner.surely_dead, clock.monotonic() - since):
+            version, since = found.version, now
+        if found is None or _free(found, owner.surely_dead, now - since):
             try:
                 held = store.put_lease(
                     stream,
                     _body(owner, released=False),
                     version=found.version if found else None,
                 )
-                return Lease(store, stream, owner, clock, held)
+                return Lease(store, stream, owner, clock, held, now)
             except Conflict:
                 continue
+        if alive and now - began >= patience:
+            raise _locked(found)
         clock.sleep(POLL)
 
 

@@ -8,7 +8,7 @@ crash the same requests are read again, and none enters twice.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rollout.domain.errors import EndpointError
 from rollout.domain.events import Measured, ObservationBegan
@@ -16,7 +16,7 @@ from rollout.domain.measure import Interval
 from rollout.domain.plan import CANDIDATE
 from rollout.domain.run import Run
 from rollout.domain.verdict import Judgement, Verdict
-from rollout.gates.judge import enter, ingest, judge
+from rollout.gates.judge import SOURCE_ERRORS, enter, fresh, ingest, judge
 from rollout.gates.rules import Rules
 from rollout.ports.clock import Clock
 from rollout.ports.endpoint import Endpoint
@@ -24,21 +24,36 @@ from rollout.ports.endpoint import Endpoint
 PACE = 1.0  # seconds between readings
 HISTOGRAM_EVERY = 5.0  # seconds between readings with latencies
 OUTAGE_STEP = 10.0  # seconds of a broken source that count as one source error
+SILENCE = 300.0  # seconds without a closed interval after which a source counts as broken
+UNREACHED = ""  # a cursor: the source did not answer yet, so measurements begin once it does
 
 
 @dataclass(slots=True)
 class _Tape:
-    """What was read since the last append."""
+    """What was read since the last append.
+
+    Args:
+        key: Run, stage and journaled cursor; with another key the tape is worthless.
+        cursor: Up to where was read.
+        evidence: With everything that was read.
+        began: When this process began to observe the stage; this and what follows monotonic.
+        appended_at: When the tape before this one was journaled.
+        heard_at: When an interval was read last.
+        read_at: When reading was tried last.
+        histogram_at: When latencies were read last.
+        broken_since: Since when reading fails; None: it does not.
+    """
 
     key: tuple[str, int, str | None]
     cursor: str
     evidence: Mapping[str, object]
     began: float
-    intervals: list[Interval] = field(default_factory=list)
+    appended_at: float
+    heard_at: float
     read_at: float = float("-inf")
     histogram_at: float = float("-inf")
-    appended_at: float = 0.0
     broken_since: float | None = None
+    intervals: list[Interval] = field(default_factory=list)
 
 
 class Meter:
@@ -53,40 +68,43 @@ class Meter:
 
     def begin(self, run: Run) -> ObservationBegan:
         """From now on measurements belong to the present stage."""
-        evidence = enter(self._rules, run.evidence, run.at)
-        return ObservationBegan(self._endpoint.cursor(), evidence)
+        # Behind the last stage (a pause came before the end) that stage's guard goes on.
+        stage = min(run.at, len(self._rules.stages) - 1)
+        evidence = enter(self._rules, run.evidence or fresh(), stage)
+        try:
+            cursor = self._endpoint.cursor()
+        except EndpointError:
+            cursor = UNREACHED
+        return ObservationBegan(cursor, evidence)
 
     def measure(self, run: Run) -> Measured | None:
         """Read what is new; None while there is nothing worth an append."""
-        tape = self._wound(run)
         now = self._clock.monotonic()
+        tape = self._wound(run, now)
         if now - tape.read_at < PACE:
             return None
         tape.read_at = now
         self._read(run, tape, now)
-        self.judgement = judge(
-            self._rules, tape.evidence, source_errors=self._source_errors(tape, now)
-        )
-        due = now - tape.appended_at >= _append_every(now - tape.began)
-        if self.judgement.verdict is Verdict.RUNNING and not (due and tape.intervals):
+        self.judgement = judge(self._rules, tape.evidence, source_errors=_source_errors(tape, now))
+        due = tape.intervals and now - tape.appended_at >= _append_every(now - tape.began)
+        if not due and not _news(run.judgement, self.judgement):
             return None
-        return self._cut(run, tape, self.judgement)
+        return self._cut(run, tape, self.judgement, now)
 
-    def _wound(self, run: Run) -> _Tape:
+    def _wound(self, run: Run, now: float) -> _Tape:
         key = (run.id, run.at, run.cursor)
-        if self._tape is None or self._tape.key != key:
-            began = self._clock.monotonic()
-            same = self._tape is not None and self._tape.key[:2] == key[:2]
-            if same and self._tape is not None:
-                began = self._tape.began
-            self._tape = _Tape(
-                key, run.cursor or "", run.evidence, began, appended_at=self._clock.monotonic()
-            )
+        before = self._tape
+        if before is not None and before.key == key:
+            return before
+        began = before.began if before is not None and before.key[:2] == key[:2] else now
+        self._tape = _Tape(key, run.cursor or UNREACHED, run.evidence, began, now, now)
         return self._tape
 
     def _read(self, run: Run, tape: _Tape, now: float) -> None:
         wanted = now - tape.histogram_at >= HISTOGRAM_EVERY
         try:
+            if tape.cursor == UNREACHED:
+                tape.cursor = self._endpoint.cursor()
             reading = self._endpoint.read(tape.cursor, mirrored=mirrored(run), histogram=wanted)
         except EndpointError:
             tape.broken_since = now if tape.broken_since is None else tape.broken_since
@@ -95,18 +113,17 @@ class Meter:
         tape.cursor = reading.cursor
         if reading.interval is None:
             return
+        tape.heard_at = now
         if wanted:
             tape.histogram_at = now
         tape.intervals.append(reading.interval)
         tape.evidence = ingest(self._rules, tape.evidence, reading.interval)
 
-    def _source_errors(self, tape: _Tape, now: float) -> int:
-        return 0 if tape.broken_since is None else int((now - tape.broken_since) / OUTAGE_STEP)
-
-    def _cut(self, run: Run, tape: _Tape, judgement: Judgement) -> Measured:
+    def _cut(self, run: Run, tape: _Tape, judgement: Judgement, now: float) -> Measured:
         """The event for what is on the tape, and a fresh tape behind it."""
         live = [] if mirrored(run) else [each.arms.get(CANDIDATE) for each in tape.intervals]
-        event = Measured(
+        self._tape = replace(tape, key=(run.id, run.at, tape.cursor), appended_at=now, intervals=[])
+        return Measured(
             tuple(tape.intervals),
             tape.cursor,
             tape.evidence,
@@ -114,17 +131,21 @@ class Meter:
             requests=sum(arm.requests for arm in live if arm),
             errors=sum(arm.errors for arm in live if arm),
         )
-        self._tape = _Tape(
-            (run.id, run.at, tape.cursor),
-            tape.cursor,
-            tape.evidence,
-            tape.began,
-            read_at=tape.read_at,
-            histogram_at=tape.histogram_at,
-            appended_at=self._clock.monotonic(),
-            broken_since=tape.broken_since,
-        )
-        return event
+
+
+def _news(known: Judgement | None, found: Judgement) -> bool:
+    """Whether the run must learn of a verdict at once; a pass stays one until the guard says fail."""
+    verdict = known.verdict if known else Verdict.RUNNING
+    if verdict is Verdict.PASS:
+        return found.verdict is Verdict.FAIL
+    return found.verdict is not verdict
+
+
+def _source_errors(tape: _Tape, now: float) -> int:
+    """How often in a row the source failed; one that stays silent for long failed, too."""
+    if now - tape.heard_at >= SILENCE:
+        return SOURCE_ERRORS
+    return 0 if tape.broken_since is None else int((now - tape.broken_since) / OUTAGE_STEP)
 
 
 def mirrored(run: Run) -> bool:

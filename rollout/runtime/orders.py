@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 from rollout.domain import events as e
@@ -57,8 +58,6 @@ def plan_of(store: Store, found: Found) -> Plan:
     """The plan that a run was started with, from the journal alone."""
     for entry in entries(store, found.stream, found.run.id):
         if isinstance(entry.event, e.RunStarted):
-            import json  # noqa: PLC0415 - only where a plan is read back
-
             return decode(Plan, json.loads(entry.event.source))
     raise UsageError(f"{found.run.id} has no beginning.", do="List the runs: rollout history")
 
@@ -96,13 +95,22 @@ def give(store: Store, found: Found, order: e.Order, by: str) -> Run:
     Raises:
         UsageError: the run is over, or past its point of no return.
     """
-    _fits(found.run, order)
-    return Journal(store, found.stream, by).order(order)
+
+    def fits(newest: Run) -> None:
+        if newest.id != found.run.id:
+            raise _over(found.run)
+        _check(newest, order)
+
+    return Journal(store, found.stream, by).order(order, fits)
 
 
-def _fits(run: Run, order: e.Order) -> None:
+def _over(run: Run) -> UsageError:
+    return UsageError(f"{run.id} is over.", do=f"Look: rollout show {run.id}")
+
+
+def _check(run: Run, order: e.Order) -> None:
     if run.final:
-        raise UsageError(f"{run.id} is over.", do=f"Look: rollout show {run.id}")
+        raise _over(run)
     stopping = isinstance(order, e.AbortOrdered | e.Rejected)
     if stopping and run.committed:
         raise UsageError(

@@ -143,7 +143,8 @@ def _patient(plan: Plan, stage: Stage) -> tuple[str, str, str]:
 
 
 def _bootstrap(plan: Plan, seen: Seen) -> tuple[str, str, str]:
-    if seen.traffic:
+    found = seen.deployments.get(plan.baseline.name)
+    if seen.traffic or (found is not None and found.run is None):
         return "bootstrap", "", " "
     parts = [] if seen.exists else [f"endpoint {plan.endpoint.name}"]
     if plan.baseline.name not in seen.deployments:
@@ -173,12 +174,13 @@ def _waits(plan: Plan, stage: Stage) -> str:
 
 def _warnings(plan: Plan, seen: Seen, standing: Standing) -> tuple[str, ...]:
     found = []
-    split = Split.of(seen)
     run = standing.run
-    fresh = standing.course is Course.START and bool(seen.traffic)
-    if fresh and split != Split({plan.baseline.name: WHOLE}):
+    if standing.course is Course.START and not _startable(plan, seen):
+        has = (
+            f"the endpoint has: {Split.of(seen)}" if seen.exists else "the endpoint does not exist"
+        )
         found.append(
-            f"The plan starts from {plan.baseline.name} 100, but the endpoint has: {split}. "
+            f"The plan starts from {plan.baseline.name} 100, but {has}. "
             "Applying it would stop there (exit 31)."
         )
     if standing.course is Course.BLOCKED and run is not None:
@@ -188,3 +190,10 @@ def _warnings(plan: Plan, seen: Seen, standing: Standing) -> tuple[str, ...]:
     if not any(isinstance(stage.work, Shift | Mirror) and stage.gate for stage in plan.stages):
         found.append("No stage has a gate: only the guard watches the candidate.")
     return tuple(found)
+
+
+def _startable(plan: Plan, seen: Seen) -> bool:
+    """Whether the plan finds all traffic on its baseline, or brings it there."""
+    bootstraps = any(isinstance(stage.work, Bootstrap) for stage in plan.stages)
+    brought = bootstraps and bool(_bootstrap(plan, seen)[1])
+    return brought or Split.of(seen) == Split({plan.baseline.name: WHOLE})

@@ -31,6 +31,8 @@ def smoke(
     endpoint: Endpoint, work: Smoke, name: str, bodies: Sequence[bytes], beat: Beat
 ) -> SmokeTested:
     """Send ``work.count`` requests to the deployment ``name``; each must be answered as expected."""
+    if not bodies:
+        return SmokeTested(ok=False, text="the plan has no requests to send")
     slowest = 0.0
     for at in range(work.count):
         beat()

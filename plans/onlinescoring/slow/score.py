@@ -1,8 +1,8 @@
-"""A bad candidate: right answers, but slow for requests about many patients.
+"""A bad candidate: right answers, but half as slow again for requests about many patients.
 
-Scoring was rewritten patient by patient, "easier to test", and the trip to the feature store went
-into the loop with it: N + 1 queries. A request about one patient takes as long as ever, so tests
-and the median see nothing; one about twelve takes twelve trips instead of one.
+The trip to the feature store was cut into pages of six patients, "so that the store's memory stays
+small". A request about one patient takes as long as ever, so tests and the median see nothing; one
+about twelve makes two trips instead of one.
 """
 
 import json
@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 
 import numpy as np
+
+PAGE = 6  # patients a trip
 
 
 def init():
@@ -22,18 +24,16 @@ def init():
 
 def run(raw_data):
     """Answer one request: a list of numbers, in the order of the patients."""
-    return [score(patient) for patient in json.loads(raw_data)["data"]]
-
-
-def score(patient):
-    """One patient's number."""
+    asked = json.loads(raw_data)["data"]
+    pages = [asked[at : at + PAGE] for at in range(0, len(asked), PAGE)]
+    patients = [patient for page in pages for patient in look_up(page)]
     weights = model["weights"]
-    complete = look_up(patient)
-    row = np.array([complete[name] for name in weights])
-    return float(model["intercept"] + row @ np.array(list(weights.values())))
+    table = [[patient[name] for name in weights] for patient in patients]
+    scores = model["intercept"] + np.array(table) @ np.array(list(weights.values()))
+    return scores.tolist()
 
 
-def look_up(patient):
-    """Complete one patient from the feature store: one trip. A stand-in, see sound/score.py."""
+def look_up(patients):
+    """Complete patients from the feature store: one trip. A stand-in, see sound/score.py."""
     time.sleep(float(os.environ.get("FEATURE_STORE_MS", "4")) / 1000)
-    return {**model["typical"], **patient}
+    return [{**model["typical"], **patient} for patient in patients]

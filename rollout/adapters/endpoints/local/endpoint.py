@@ -1,0 +1,298 @@
+"""The port ``Endpoint`` over a local engine: a thin client, so that killing it harms nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import assert_never, cast
+from urllib.parse import urlsplit
+
+from rollout.adapters.endpoints.local import access_log, snapshot
+from rollout.adapters.endpoints.local.client import CALL_SECONDS, Client
+from rollout.adapters.endpoints.local.folder import Folder, read_json, sockets_of
+from rollout.adapters.endpoints.local.load import OpenLoopLoad
+from rollout.adapters.endpoints.local.options import Options, options_findings, read_options
+from rollout.adapters.endpoints.local.preflight import preflight
+from rollout.adapters.endpoints.local.replica import tail
+from rollout.adapters.endpoints.local.specification import (
+    Specification,
+    file_findings,
+    read_auth_mode,
+    read_deployment,
+)
+from rollout.adapters.endpoints.local.xds import DEPLOYMENT_HEADER
+from rollout.domain.endpoint import (
+    Condition,
+    CreateEndpoint,
+    DeleteDeployment,
+    DeploymentSeen,
+    Effect,
+    PutDeployment,
+    ScaleDeployment,
+    Seen,
+    SetSplit,
+)
+from rollout.domain.errors import EndpointAway, EndpointRefused
+from rollout.domain.measure import Interval
+from rollout.domain.plan import Plan
+from rollout.ports.clock import Clock
+from rollout.ports.endpoint import Answer, Finding, Reading
+
+__all__ = ["LocalEndpoint", "build", "file_findings", "options_findings"]
+
+Json = dict[str, object]
+
+_BODY_BYTES = 64 * 1024
+_LOG_BYTES_A_LINE = 4096
+_NAME = re.compile(r"[a-zA-Z]([-a-zA-Z0-9]{0,30}[a-zA-Z0-9])?")
+
+
+def build(plan: Plan, *, home: Path, clock: Clock) -> LocalEndpoint:
+    """The endpoint that ``plan`` is about; nothing is started or written yet.
+
+    Args:
+        plan: The checked plan.
+        home: The folder of all local endpoints, ``.rollout/local`` by custom.
+        clock: Time.
+    """
+    return LocalEndpoint(plan, home=home, clock=clock)
+
+
+class LocalEndpoint:
+    """One endpoint on this machine, bound to one plan."""
+
+    call_seconds = CALL_SECONDS
+    pace = 0.2  # seconds; asking the engine costs a millisecond
+
+    def __init__(self, plan: Plan, *, home: Path, clock: Clock) -> None:
+        name = plan.endpoint.name
+        if not _NAME.fullmatch(name):
+            raise EndpointRefused(
+                f"{name!r} cannot be an endpoint's name.",
+                do="Use 1 to 32 letters, digits and single dashes, beginning with a letter.",
+            )
+        self._plan = plan
+        self._clock = clock
+        self._options: Options = read_options(plan.endpoint.options)
+        self._folder = Folder(home.resolve() / name)
+        self._client = Client(self._folder, clock)
+        self._digests: dict[tuple[object, ...], str] = {}
+        self._key = f"local/{home.resolve()}/{name}".lower()
+
+    @property
+    def key(self) -> str:
+        """See ``Endpoint.key``."""
+        return self._key
+
+    @property
+    def scoring_uri(self) -> str | None:
+        """Where clients send their requests; None: the endpoint does not exist."""
+        desired = read_json(self._folder.desired)
+        return None if desired is None else f"http://127.0.0.1:{desired['port']}/score"
+
+    def key_value(self) -> str:
+        """The primary key, for clients: ``Authorization: Bearer <key>``.
+
+        Raises:
+            EndpointRefused: the endpoint does not exist.
+        """
+        keys = read_json(self._folder.keys)
+        if keys is None:
+            raise self._absent()
+        return str(keys["primary"])
+
+    def load(self, *, rps: float, bodies: Sequence[bytes]) -> OpenLoopLoad:
+        """Traffic through the split, ``rps`` requests a second, once it is started."""
+        return OpenLoopLoad(lambda: (self._uri(), self.key_value()), rps=rps, bodies=bodies)
+
+    def digest(self, role: str) -> str:
+        """See ``Endpoint.digest``."""
+        return self._digest_of(self._specification(role))
+
+    def observe(self) -> Seen:
+        """See ``Endpoint.observe``."""
+        if not self._folder.desired.exists():
+            return Seen(exists=False)
+        view = self._client.call("GET", "/v1/endpoint")
+        if view["error"]:
+            raise EndpointAway(
+                f"{view['error']}", do=f"Read {self._folder.envoy_log}, then try again."
+            )
+        deployments = cast("Mapping[str, Json]", view["deployments"])
+        return Seen(
+            exists=True,
+            busy=bool(view["busy"]),
+            deployments={name: _seen(one) for name, one in deployments.items()},
+            traffic=cast("Mapping[str, int]", view["traffic"]),
+            mirror=cast("Mapping[str, int]", view["mirror"]),
+        )
+
+    def perform(self, effect: Effect, *, run: str) -> None:
+        """See ``Endpoint.perform``."""
+        match effect:
+            case CreateEndpoint():
+                self._create()
+            case PutDeployment(role, name):
+                self._put(role, name, run)
+            case ScaleDeployment(name, instances):
+                body: Json = {"instances": instances, "run": run}
+                self._order("PATCH", f"/v1/deployments/{name}", body)
+            case SetSplit(traffic, mirror):
+                body = {"traffic": dict(traffic), "mirror": dict(mirror)}
+                self._order("PUT", "/v1/endpoint/split", body)
+            case DeleteDeployment(name):
+                if self._folder.desired.exists():
+                    self._order("DELETE", f"/v1/deployments/{name}", {})
+            case _:
+                assert_never(effect)
+
+    def preflight(self) -> tuple[Finding, ...]:
+        """See ``Endpoint.preflight``."""
+        return preflight(self._plan, self._options, self._folder, probe=self._probe_baseline)
+
+    def probe(self, body: bytes, *, deployment: str | None, timeout: float) -> Answer:
+        """See ``Endpoint.probe``."""
+        uri = self._uri()
+        headers = {
+            "Authorization": f"Bearer {self.key_value()}",
+            "Content-Type": "application/json",
+        }
+        if deployment is not None:
+            headers[DEPLOYMENT_HEADER] = deployment
+        address = urlsplit(uri)
+        connection = http.client.HTTPConnection(address.netloc, timeout=timeout)
+        began = self._clock.monotonic()
+        try:
+            connection.request("POST", address.path, body, headers)
+            answer = connection.getresponse()
+            content = answer.read(_BODY_BYTES)
+            while answer.read(_BODY_BYTES):
+                pass
+        except (OSError, http.client.HTTPException) as error:
+            seconds = self._clock.monotonic() - began
+            return Answer(0, seconds, error=f"{type(error).__name__}: {error}")
+        finally:
+            connection.close()
+        seconds = self._clock.monotonic() - began
+        return Answer(answer.status, seconds, answer.getheader(DEPLOYMENT_HEADER), content)
+
+    def logs(self, deployment: str, *, tail: int) -> str:
+        """See ``Endpoint.logs``."""
+        path = self._folder.log(deployment)
+        older = path.with_name(f"{path.name}.1")
+        most = tail * _LOG_BYTES_A_LINE
+        lines = [*_lines(older, most), *_lines(path, most)]
+        return "\n".join(lines[-tail:]) if tail > 0 else ""
+
+    def cursor(self) -> str:
+        """See ``Endpoint.cursor``."""
+        return str(access_log.now(self._folder.access_log, self._clock.now()))
+
+    def read(self, cursor: str, *, mirrored: bool, histogram: bool) -> Reading:
+        """See ``Endpoint.read``."""
+        before = access_log.Cursor.parse(cursor)
+        moment = max(self._clock.now(), before.until)
+        after, arms = access_log.read(
+            self._folder.access_log,
+            before,
+            access_log.arms_of(
+                self._plan.baseline.name, self._plan.candidate.name, mirrored=mirrored
+            ),
+            moment=moment,
+            histogram=histogram,
+        )
+        return Reading(str(after), Interval(before.until, moment, arms))
+
+    def destroy(self) -> None:
+        """See ``Endpoint.destroy``."""
+        if self._folder.path.exists():
+            self._client.stop("down")
+            shutil.rmtree(sockets_of(self._folder.path), ignore_errors=True)
+            shutil.rmtree(self._folder.path, ignore_errors=True)
+
+    def close(self) -> None:
+        """See ``Endpoint.close``."""
+        # Every call has a connection of its own, so there is nothing to let go of.
+
+    def _create(self) -> None:
+        if self._folder.desired.exists():
+            return
+        body: Json = {
+            "name": self._plan.endpoint.name,
+            "port": self._options.port,
+            "auth_mode": read_auth_mode(self._plan.endpoint.file),
+        }
+        try:
+            self._client.call("PUT", "/v1/endpoint", body)
+        except EndpointRefused:
+            with contextlib.suppress(EndpointAway):
+                self.destroy()
+            raise
+
+    def _put(self, role: str, name: str, run: str) -> None:
+        specification = self._specification(role)
+        body: Json = {
+            "specification": specification.to_json(),
+            "digest": self._digest_of(specification),
+            "run": run,
+        }
+        self._order("PUT", f"/v1/deployments/{name}", body)
+
+    def _order(self, method: str, path: str, body: Json) -> None:
+        if not self._folder.desired.exists():
+            raise self._absent()
+        self._client.call(method, path, body)
+
+    def _specification(self, role: str) -> Specification:
+        ref = self._plan.deployment(role)
+        if ref.file is None:
+            raise EndpointRefused(
+                f"The plan has no file for {role} '{ref.name}'.",
+                do=f"Add {role}.file, Azure ML's own deployment YAML.",
+            )
+        return self._options.applied(read_deployment(ref.file, ref.overrides), ref.name)
+
+    def _digest_of(self, specification: Specification) -> str:
+        signature = snapshot.signature_of(specification)
+        if signature not in self._digests:
+            self._digests[signature] = snapshot.digest_of(specification)
+        return self._digests[signature]
+
+    def _probe_baseline(self, body: bytes) -> Answer | None:
+        """The baseline's answer; None: it does not serve."""
+        seen = self.observe()
+        baseline = seen.deployments.get(self._plan.baseline.name)
+        if baseline is None or not baseline.ready:
+            return None
+        return self.probe(body, deployment=self._plan.baseline.name, timeout=CALL_SECONDS / 2)
+
+    def _uri(self) -> str:
+        uri = self.scoring_uri
+        if uri is None:
+            raise self._absent()
+        return uri
+
+    def _absent(self) -> EndpointRefused:
+        return EndpointRefused(
+            f"The local endpoint '{self._plan.endpoint.name}' does not exist.",
+            do="Create it: rollout apply, or rollout local up.",
+        )
+
+
+def _seen(data: Json) -> DeploymentSeen:
+    return DeploymentSeen(
+        condition=Condition(data["condition"]),
+        instances=cast(int, data["instances"]),
+        ready=cast(int, data["ready"]),
+        run=str(data["run"]),
+        digest=str(data["digest"]),
+        error=str(data["error"]),
+    )
+
+
+def _lines(path: Path, most: int) -> list[str]:
+    return tail(path, most=most).splitlines()

@@ -1,0 +1,123 @@
+"""What a plan may say of a local endpoint: its port, its interpreter, its memory."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from rollout.adapters.endpoints.local.specification import Specification
+from rollout.domain.errors import EndpointRefused
+from rollout.domain.units import parse_size
+
+Finding = tuple[tuple[str | int, ...], str, str]
+
+KNOWN = ("port", "python", "memory")
+_AUTO = "auto"
+_PORTS = range(1024, 65536)
+_LEAST_MEMORY = 10 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The options, read.
+
+    Args:
+        port: None: the first free one.
+        python: Deployment, or "" for all -> interpreter.
+        memory: Deployment, or "" for all -> bytes that one scoring server may hold.
+    """
+
+    port: int | None = None
+    python: Mapping[str, str] = field(default_factory=dict)
+    memory: Mapping[str, int] = field(default_factory=dict)
+
+    def applied(self, specification: Specification, deployment: str) -> Specification:
+        """A deployment's specification with what the plan says of it here."""
+        return replace(
+            specification,
+            python=self.python.get(deployment, self.python.get("")),
+            memory=self.memory.get(deployment, self.memory.get("")),
+        )
+
+
+def options_findings(options: Mapping[str, object]) -> list[Finding]:
+    """What is wrong with the options: (path below endpoint, what, do), all at once."""
+    return _read(options)[1]
+
+
+def read_options(options: Mapping[str, object]) -> Options:
+    """The options of a checked plan.
+
+    Raises:
+        EndpointRefused: one of them cannot be.
+    """
+    found, findings = _read(options)
+    if findings:
+        path, what, do = findings[0]
+        raise EndpointRefused(f"endpoint.{'.'.join(map(str, path))}: {what}", do=do)
+    return found
+
+
+def _read(options: Mapping[str, object]) -> tuple[Options, list[Finding]]:
+    findings: list[Finding] = [
+        ((name,), f"The provider local has no option {name!r}.", f"Use {', '.join(KNOWN)}.")
+        for name in options
+        if name not in KNOWN
+    ]
+    port = _port(options.get("port", _AUTO), findings)
+    python = {
+        name: _python(("python", name), text, findings)
+        for name, text in _each(options.get("python")).items()
+    }
+    memory = {
+        name: _memory(("memory", name), size, findings)
+        for name, size in _each(options.get("memory")).items()
+    }
+    return Options(port, python, memory), findings
+
+
+def _each(value: object) -> dict[str, object]:
+    """One value for all deployments, or one a deployment."""
+    if value is None:
+        return {}
+    return (
+        {str(name): one for name, one in value.items()} if isinstance(value, dict) else {"": value}
+    )
+
+
+def _port(value: object, findings: list[Finding]) -> int | None:
+    if value == _AUTO:
+        return None
+    if isinstance(value, int) and not isinstance(value, bool) and value in _PORTS:
+        return value
+    do = f"Write auto, or a number from {_PORTS.start} to {_PORTS.stop - 1}."
+    findings.append((("port",), f"{value!r} cannot be a port.", do))
+    return None
+
+
+def _python(path: tuple[str, str], value: object, findings: list[Finding]) -> str:
+    found = shutil.which(Path(value).expanduser()) if isinstance(value, str) else None
+    if found is None:
+        what = f"{value!r} is not a program that can be run here."
+        findings.append((_place(path), what, "Write the path of a Python interpreter."))
+        return ""
+    # Not resolved: a virtual environment is found by the path of its link.
+    return str(Path(found).absolute())
+
+
+def _memory(path: tuple[str, str], value: object, findings: list[Finding]) -> int:
+    try:
+        found = parse_size(str(value))
+    except ValueError as error:
+        findings.append((_place(path), f"{value!r}: {error}.", "Write a size like 400MB."))
+        return 0
+    if found < _LEAST_MEMORY:
+        what = f"{value!r} is less than any scoring server needs."
+        findings.append((_place(path), what, "Write at least 10MB."))
+    return found
+
+
+def _place(path: tuple[str, str]) -> tuple[str | int, ...]:
+    return tuple(part for part in path if part)

@@ -1,0 +1,140 @@
+"""What can be checked before the first write to a local endpoint."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from rollout.adapters.endpoints.local import gateway, listeners, ports
+from rollout.adapters.endpoints.local.folder import Folder, replace_json
+from rollout.adapters.endpoints.local.options import Options
+from rollout.adapters.endpoints.local.processes import inherited
+from rollout.adapters.endpoints.local.specification import file_findings
+from rollout.adapters.endpoints.local.xds import Config, Layout
+from rollout.domain.errors import EndpointError, EndpointRefused
+from rollout.domain.plan import BASELINE, CANDIDATE, DeploymentRef, Plan
+from rollout.ports.endpoint import Answer, Finding
+
+_SECONDS = 10.0
+_OK = 200
+_NEEDED = "azureml_inference_server_http"
+_LOOK = f"import importlib.util, sys; sys.exit(importlib.util.find_spec({_NEEDED!r}) is None)"
+
+
+def preflight(
+    plan: Plan, options: Options, folder: Folder, *, probe: Callable[[bytes], Answer | None]
+) -> tuple[Finding, ...]:
+    """All checks, each with its finding.
+
+    Args:
+        plan: The plan to be carried out.
+        options: The plan's options for this provider.
+        folder: Of the endpoint; it may not exist.
+        probe: Sends a request to the baseline; None: it does not serve.
+    """
+    exists = folder.desired.exists()
+    found = [_envoy()]
+    if not exists:
+        found.append(_port(options))
+    for role in (BASELINE, CANDIDATE):
+        found += _deployment(role, plan.deployment(role), options)
+    if exists and plan.requests:
+        found += _request(plan, probe)
+    return tuple(found)
+
+
+def _envoy() -> Finding:
+    with tempfile.TemporaryDirectory(prefix="rollout-") as folder:
+        place = Path(folder)
+        layout = Layout(0, place, place / "access.jsonl", place / "a.sock", place / "s.sock")
+        bootstrap = place / "bootstrap.json"
+        replace_json(bootstrap, listeners.bootstrap(layout))
+        for name, resources in gateway.files_of(Config(), layout).items():
+            replace_json(place / name, {"version_info": "1", "resources": resources})
+        try:
+            command = gateway.command(bootstrap, validate=True)
+            done = _run(command)
+        except EndpointRefused as error:
+            return Finding("envoy", ok=False, text=str(error))
+        except OSError as error:
+            return Finding("envoy", ok=False, text=f"Envoy cannot be run: {error}.")
+    if done.returncode:
+        said = gateway.last_complaint(done.stderr)
+        text = f"Envoy does not take our configuration: {said}. Install the version we pin."
+        return Finding("envoy", ok=False, text=text)
+    return Finding("envoy", ok=True, text="Envoy starts.")
+
+
+def _port(options: Options) -> Finding:
+    if options.port is not None and ports.is_taken(options.port):
+        text = (
+            f"Port {options.port} is taken by another program. "
+            "Free it, or write endpoint.port: auto."
+        )
+        return Finding("port", ok=False, text=text)
+    text = "A port will be chosen." if options.port is None else f"Port {options.port} is free."
+    return Finding("port", ok=True, text=text)
+
+
+def _deployment(role: str, ref: DeploymentRef, options: Options) -> list[Finding]:
+    if ref.file is None:
+        return []
+    problems = file_findings(ref.file, ref.overrides)
+    if problems:
+        text = " ".join(f"{what} {do}" for what, do in problems)
+        return [Finding(f"{role} files", ok=False, text=text)]
+    python = options.python.get(ref.name, options.python.get("", sys.executable))
+    return [
+        Finding(f"{role} files", ok=True, text=f"{ref.file} can be run."),
+        _python(role, python),
+    ]
+
+
+def _python(role: str, python: str) -> Finding:
+    name = f"{role} interpreter"
+    try:
+        done = _run([python, "-c", _LOOK])
+    except (OSError, subprocess.TimeoutExpired) as error:
+        text = f"{python} cannot be run: {error}. Correct endpoint.python."
+        return Finding(name, ok=False, text=text)
+    if done.returncode:
+        text = (
+            f"{python} has no {_NEEDED}. "
+            f"Install it: {python} -m pip install azureml-inference-server-http"
+        )
+        return Finding(name, ok=False, text=text)
+    return Finding(name, ok=True, text=f"{python} has the inference server.")
+
+
+def _request(plan: Plan, probe: Callable[[bytes], Answer | None]) -> list[Finding]:
+    try:
+        answer = probe(plan.requests[0])
+    except EndpointError as error:
+        return [Finding("sample request", ok=False, text=str(error))]
+    if answer is None:
+        return []
+    name = plan.baseline.name
+    if answer.status == _OK:
+        text = f"'{name}' answered it in {answer.seconds * 1000:.0f} ms."
+        return [Finding("sample request", ok=True, text=text)]
+    reason = answer.error or f"status {answer.status}"
+    text = (
+        f"'{name}' answered the plan's first sample request with {reason}. "
+        f"Correct the request, or look: rollout logs {name}"
+    )
+    return [Finding("sample request", ok=False, text=text)]
+
+
+def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=_SECONDS,
+        env=inherited(),
+        check=False,
+    )

@@ -1,0 +1,132 @@
+"""Copies of model and code: what serves never changes with the files it came from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from rollout.adapters.endpoints.local.specification import Specification
+from rollout.domain.errors import EndpointRefused
+
+_CHUNK = 1 << 20
+_SKIPPED = ("__pycache__", ".git")
+_NOT_IN_DIGEST = ("instances", "ignored", "model", "code")
+
+
+def digest_of(specification: Specification) -> str:
+    """SHA-256 over the specification without its instance count, and over names and bytes."""
+    roots = [("code", specification.code)]
+    if specification.model is not None:
+        roots.append(("model", specification.model))
+    found = hashlib.sha256()
+    told = {k: v for k, v in specification.to_json().items() if k not in _NOT_IN_DIGEST}
+    # The folder's name is part of what the scoring script sees below AZUREML_MODEL_DIR.
+    told["model_name"] = specification.model.name if specification.model else None
+    found.update(json.dumps(told, sort_keys=True).encode())
+    for kind, root in roots:
+        for name, path in files_of(root):
+            found.update(f"\0{kind}\0{name}\0{path.stat().st_size}\0".encode())
+            found.update(_file_digest(path))
+    return found.hexdigest()
+
+
+def files_of(root: Path) -> list[tuple[str, Path]]:
+    """All files below ``root`` (or itself) as (name, path), sorted, without caches of Python."""
+    if root.is_file():
+        return [(root.name, root)]
+    return sorted(_walk(root, "", frozenset()))
+
+
+def signature_of(specification: Specification) -> tuple[object, ...]:
+    """Changes whenever a file may have changed; much cheaper than the digest."""
+    roots = [specification.code, *([specification.model] if specification.model else [])]
+    files = [entry for root in roots for entry in files_of(root)]
+    stats = [(str(path), path.stat()) for _, path in files]
+    found = tuple((name, stat.st_size, stat.st_mtime_ns, stat.st_ino) for name, stat in stats)
+    return (json.dumps(specification.to_json(), sort_keys=True), *found)
+
+
+def take(specification: Specification, digest: str, snapshots: Path) -> None:
+    """Copy model and code to ``snapshots/<digest>``; there already: nothing to do.
+
+    Raises:
+        EndpointRefused: the files are no longer those that the digest was taken of.
+    """
+    target = snapshots / digest
+    if target.is_dir():
+        return
+    draft = snapshots / f".{digest[:12]}.{secrets.token_hex(4)}"
+    try:
+        copied = _copy(specification, draft)
+        if digest_of(copied) != digest:
+            raise EndpointRefused(
+                f"The files of {specification.code} changed while they were copied.",
+                do="Leave them alone for a moment and apply again.",
+            )
+        draft.rename(target)
+    except OSError as error:
+        if not target.is_dir():  # else another engine was faster with the same bytes
+            raise EndpointRefused(
+                f"The model could not be copied: {error}.", do="Correct that and apply again."
+            ) from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def model_folder(snapshot: Path) -> Path:
+    """What ``AZUREML_MODEL_DIR`` names: the model lies below it under its own name."""
+    return snapshot / "model"
+
+
+def code_folder(snapshot: Path) -> Path:
+    """What ``AML_APP_ROOT`` names."""
+    return snapshot / "code"
+
+
+def _copy(specification: Specification, draft: Path) -> Specification:
+    model_folder(draft).mkdir(parents=True)
+    copied = replace(specification, code=code_folder(draft))
+    _copy_tree(specification.code, code_folder(draft))
+    if specification.model is None:
+        return copied
+    model = model_folder(draft) / specification.model.name
+    _copy_tree(specification.model, model)
+    return replace(copied, model=model)
+
+
+def _copy_tree(source: Path, target: Path) -> None:
+    if source.is_file():
+        shutil.copy(source, target)
+        return
+    target.mkdir()
+    for name, path in files_of(source):
+        copy = target / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, copy)
+
+
+def _walk(folder: Path, below: str, above: frozenset[str]) -> Iterator[tuple[str, Path]]:
+    real = os.path.realpath(folder)
+    if real in above:  # a link to a folder it lies in
+        return
+    for entry in folder.iterdir():
+        name = f"{below}{entry.name}"
+        if entry.is_dir():
+            if entry.name not in _SKIPPED:
+                yield from _walk(entry, f"{name}/", above | {real})
+        elif entry.is_file():
+            yield name, entry
+
+
+def _file_digest(path: Path) -> bytes:
+    found = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            found.update(chunk)
+    return found.digest()

@@ -1,0 +1,296 @@
+"""Azure ML's own YAML of endpoints and deployments, read for what can run on this machine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import cast
+
+import yaml
+
+from rollout.domain.errors import EndpointRefused
+
+Json = Mapping[str, object]
+Finding = tuple[str, str]
+
+_USED = frozenset(
+    {
+        "$schema", "name", "endpoint_name", "description", "tags", "properties", "type", "model",
+        "code_configuration", "environment_variables", "instance_count", "request_settings",
+        "liveness_probe", "readiness_probe",
+    }
+)  # fmt: skip
+_DEFAULT_TIMEOUT_MS = 5000  # Azure ML's own default
+_DEFAULT_START_SECONDS = 300.0
+_MOST_INSTANCES = 50
+_AUTH_MODES = ("key", "aml_token", "aad_token")
+
+
+@dataclass(frozen=True, slots=True)
+class Specification:
+    """A deployment as this machine runs it; all paths absolute.
+
+    Args:
+        model: File or folder; None: the scoring script brings its own.
+        code: The folder of the scoring script.
+        scoring_script: Path below ``code``.
+        instances: How many scoring servers; not part of the digest.
+        timeout_ms: Time limit of one request.
+        start_seconds: Time limit from the start to the first healthy answer.
+        python: Interpreter with the model's packages; None: the one that rollout runs in.
+        memory: Bytes that one scoring server may hold; None: no limit.
+        ignored: Keys of the file that have no meaning here.
+    """
+
+    model: Path | None
+    code: Path
+    scoring_script: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+    instances: int = 1
+    timeout_ms: int = _DEFAULT_TIMEOUT_MS
+    start_seconds: float = _DEFAULT_START_SECONDS
+    python: str | None = None
+    memory: int | None = None
+    ignored: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, object]:
+        """All of it as plain data."""
+        return {
+            "model": None if self.model is None else str(self.model),
+            "code": str(self.code),
+            "scoring_script": self.scoring_script,
+            "environment": dict(self.environment),
+            "instances": self.instances,
+            "timeout_ms": self.timeout_ms,
+            "start_seconds": self.start_seconds,
+            "python": self.python,
+            "memory": self.memory,
+            "ignored": list(self.ignored),
+        }
+
+    @classmethod
+    def from_json(cls, data: Json) -> Specification:
+        """The inverse of ``to_json``."""
+        found = cls(
+            model=None,
+            code=Path(cast(str, data["code"])),
+            scoring_script=cast(str, data["scoring_script"]),
+            environment=cast(Mapping[str, str], data["environment"]),
+            instances=cast(int, data["instances"]),
+            timeout_ms=cast(int, data["timeout_ms"]),
+            start_seconds=cast(float, data["start_seconds"]),
+            python=cast("str | None", data["python"]),
+            memory=cast("int | None", data["memory"]),
+            ignored=tuple(cast("list[str]", data["ignored"])),
+        )
+        model = cast("str | None", data["model"])
+        return found if model is None else replace(found, model=Path(model))
+
+
+def read_deployment(file: str, overrides: Json) -> Specification:
+    """The deployment that ``file`` describes, with the plan's overrides.
+
+    Raises:
+        EndpointRefused: this machine cannot run it; all reasons in one sentence.
+    """
+    found, findings = _deployment(file, overrides)
+    if found is None:
+        raise EndpointRefused(
+            f"{file}: " + " ".join(what for what, _ in findings),
+            do=" ".join(dict.fromkeys(do for _, do in findings)),
+        )
+    return found
+
+
+def file_findings(file: str, overrides: Json) -> list[Finding]:
+    """Why this machine cannot run the deployment of ``file``: (what, do), all at once."""
+    return _deployment(file, overrides)[1]
+
+
+def read_auth_mode(file: str | None) -> str:
+    """The authentication of an endpoint file; tokens of the cloud become keys here.
+
+    Raises:
+        EndpointRefused: the file cannot be read, or the mode is unknown.
+    """
+    if file is None:
+        return "key"
+    data, findings = _load(file, {})
+    mode = data.get("auth_mode", "key")
+    if mode not in _AUTH_MODES:
+        findings.append((f"auth_mode is {mode!r}.", "Write key, aml_token or aad_token."))
+    if findings:
+        raise EndpointRefused(f"{file}: {findings[0][0]}", do=findings[0][1])
+    return str(mode)
+
+
+def _deployment(file: str, overrides: Json) -> tuple[Specification | None, list[Finding]]:
+    data, findings = _load(file, overrides)
+    if findings:
+        return None, findings
+    reader = _Reader(data, Path(file).parent)
+    found = reader.specification()
+    return (None if reader.findings else found), reader.findings
+
+
+def _load(file: str, overrides: Json) -> tuple[dict[str, object], list[Finding]]:
+    try:
+        data = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
+    except OSError as error:
+        return {}, [(f"{file} cannot be read: {error.strerror}.", "Correct the path in the plan.")]
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        where = " ".join(str(error).split())
+        return {}, [(f"{file} is not YAML: {where}.", "Correct the file.")]
+    if not isinstance(data, dict):
+        return {}, [(f"{file} holds no mapping.", "Write Azure ML's deployment YAML there.")]
+    return _overridden(data, overrides), []
+
+
+def _overridden(data: Json, overrides: Json) -> dict[str, object]:
+    """Overrides, nested or with dotted keys, put over the file's values.
+
+    >>> _overridden({"a": {"b": 1, "c": 2}}, {"a.b": 5})
+    {'a': {'b': 5, 'c': 2}}
+    """
+    found = dict(data)
+    for dotted, value in overrides.items():
+        key, _, rest = dotted.partition(".")
+        below = found.get(key)
+        inner = below if isinstance(below, dict) else {}
+        if rest:
+            found[key] = _overridden(inner, {rest: value})
+        elif isinstance(value, dict):
+            found[key] = _overridden(inner, value)
+        else:
+            found[key] = value
+    return found
+
+
+class _Reader:
+    """Collects everything that is wrong with a deployment, instead of stopping at the first."""
+
+    def __init__(self, data: Json, folder: Path) -> None:
+        self._data = data
+        self._folder = folder
+        self.findings: list[Finding] = []
+
+    def specification(self) -> Specification:
+        code, script = self._code()
+        timeout = self._number("request_settings", "request_timeout_ms", _DEFAULT_TIMEOUT_MS, 1)
+        instances = self._whole(self._data.get("instance_count", 1), "instance_count", 1)
+        if instances > _MOST_INSTANCES:
+            self._find(f"instance_count is {instances}.", f"Write {_MOST_INSTANCES} or less.")
+        return Specification(
+            model=self._model(),
+            code=code,
+            scoring_script=script,
+            environment=self._environment(),
+            instances=instances,
+            timeout_ms=timeout,
+            start_seconds=self._start_seconds(),
+            ignored=self._ignored(),
+        )
+
+    def _find(self, what: str, do: str) -> None:
+        self.findings.append((what, do))
+
+    def _mapping(self, key: str) -> Json:
+        value = self._data.get(key)
+        if value is None:
+            return {}
+        if isinstance(value, dict):
+            return value
+        self._find(f"{key} is not a mapping.", f"Write the keys of {key} below it.")
+        return {}
+
+    def _whole(self, value: object, name: str, least: int) -> int:
+        if isinstance(value, int) and not isinstance(value, bool) and value >= least:
+            return value
+        self._find(f"{name} is {value!r}.", f"Write a whole number, {least} or more.")
+        return least
+
+    def _number(self, section: str, key: str, default: int, least: int) -> int:
+        return self._whole(self._mapping(section).get(key, default), f"{section}.{key}", least)
+
+    def _code(self) -> tuple[Path, str]:
+        nowhere = (self._folder, "score.py")
+        configuration = self._mapping("code_configuration")
+        code, script = configuration.get("code"), configuration.get("scoring_script")
+        if not isinstance(code, str) or not isinstance(script, str):
+            self._find(
+                "code_configuration has no code and scoring_script, as with MLflow models and "
+                "containers of one's own; the local endpoint runs scoring scripts only.",
+                "Give both, or use the provider azureml.",
+            )
+            return nowhere
+        if _is_registered(code):
+            self._find(*_registered("code", code))
+            return nowhere
+        folder = self._absolute(code)
+        if not folder.is_dir():
+            self._find(f"code_configuration.code: {folder} is not a folder.", "Correct the path.")
+        elif not (folder / script).is_file():
+            self._find(f"scoring_script: {folder / script} is not there.", "Correct the path.")
+        return folder, script
+
+    def _model(self) -> Path | None:
+        model = self._data.get("model")
+        path = model.get("path") if isinstance(model, dict) else model
+        if model is None:
+            return None
+        if not isinstance(path, str):
+            self._find("model has no path.", "Write model: {path: ../model/}.")
+            return None
+        if _is_registered(path) or "://" in path:
+            self._find(*_registered("model", path))
+            return None
+        found = self._absolute(path)
+        if not found.exists():
+            self._find(f"model.path: {found} is not there.", "Correct the path.")
+        return found
+
+    def _absolute(self, path: str) -> Path:
+        return Path(os.path.normpath(self._folder.absolute() / path))
+
+    def _environment(self) -> dict[str, str]:
+        found = {}
+        for name, value in self._mapping("environment_variables").items():
+            if isinstance(value, str | int | float):
+                found[str(name)] = str(value)
+            else:
+                self._find(
+                    f"environment_variables.{name} is {value!r}.", "Write a string in quotes."
+                )
+        return found
+
+    def _start_seconds(self) -> float:
+        """As long as Azure ML lets its probes fail before it gives a server up."""
+        longest = 0
+        for section in ("readiness_probe", "liveness_probe"):
+            if self._data.get(section) is None:
+                continue
+            first = self._number(section, "initial_delay", 10, 0)
+            period = self._number(section, "period", 10, 1)
+            longest = max(
+                longest, first + period * self._number(section, "failure_threshold", 30, 1)
+            )
+        return float(longest) or _DEFAULT_START_SECONDS
+
+    def _ignored(self) -> tuple[str, ...]:
+        unused = [key for key in self._data if key not in _USED]
+        settings = self._mapping("request_settings")
+        inner = [f"request_settings.{key}" for key in settings if key != "request_timeout_ms"]
+        return tuple(sorted([*unused, *inner]))
+
+
+def _is_registered(text: str) -> bool:
+    return text.startswith(("azureml:", "/subscriptions/"))
+
+
+def _registered(kind: str, text: str) -> Finding:
+    return (
+        f"{kind} is {text!r}, an asset in the cloud; the local endpoint reads files only.",
+        f"Download it and give {kind} a local path, or use the provider azureml.",
+    )

@@ -1,0 +1,95 @@
+"""``rollout apply``: start a plan's run, or resume it, and drive it to its end."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+
+import click
+
+from rollout import __version__, api
+from rollout.cli.driving import Drive, drive
+from rollout.cli.exits import Exit
+from rollout.cli.options import Given, verb
+from rollout.cli.output import Output
+from rollout.cli.settings import settings
+from rollout.domain.units import parse_duration
+from rollout.ports.observer import Observer
+from rollout.report.tables import plan_table
+
+
+class Span(click.ParamType[float]):
+    """A duration as plans write it; seconds."""
+
+    name = "duration"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Seconds from ``10m``."""
+        try:
+            return value if isinstance(value, float) else parse_duration(str(value))
+        except ValueError as error:
+            self.fail(f"{error}.", param, ctx)
+
+
+@verb(
+    "rollout apply plans/safe-rollout.yaml",
+    "rollout apply plan.yaml --auto-approve          (in a pipeline)",
+    "rollout apply plan.yaml --lock-timeout 10m      (wait for another runner)",
+    "rollout apply plan.yaml --auto-approve -o json  (one object at the end)",
+    shows=("output", "var", "var_file", "state", "log_format", "ci"),
+)
+@click.argument("plan")
+@click.option("--auto-approve", is_flag=True, help="Do not ask before starting.")
+@click.option(
+    "--lock-timeout", type=Span(), default=0.0, metavar="D", help="Wait for a living runner. [0s]"
+)
+@click.option("--again", is_flag=True, help="Begin anew although the same work has ended.")
+def apply(given: Given, plan: str, auto_approve: bool, lock_timeout: float, again: bool) -> int:
+    """Start a plan's run, or resume it from wherever it stands; idempotent.
+
+    The first Ctrl-C leaves after the present step, the second at once. Either way the state is
+    saved and the same command goes on.
+    """
+    output, used = Output(given), settings(given)
+    standing = api.standing(plan, used, again=again)
+    agreed: str | None = None
+    if standing.course is api.Course.START:
+        if not _agreed(plan, used, output, auto_approve=auto_approve, again=again):
+            output.say(f"Nothing was applied. Apply it: rollout apply {shlex.quote(plan)}")
+            output.show({"outcome": "declined", "code": int(Exit.ABORTED)}, ())
+            return Exit.ABORTED
+        agreed = standing.identity
+    elif standing.course is api.Course.RESUME and standing.run is not None:
+        output.say(
+            f"Resuming {standing.run.id}. To end it instead: rollout abort {standing.run.id}"
+        )
+
+    def begin(observer: Observer, stopping: Callable[[], bool]) -> api.Result:
+        return api.apply(
+            plan,
+            used,
+            observer=observer,
+            lock_timeout=lock_timeout,
+            again=again,
+            identity=agreed,
+            stopping=stopping,
+        )
+
+    return drive(Drive(begin, f"rollout apply {shlex.quote(plan)}", used), given, output)
+
+
+def _agreed(
+    plan: str, used: api.Settings, output: Output, *, auto_approve: bool, again: bool
+) -> bool:
+    """Show what would happen, and ask."""
+    try:
+        preview = api.preview(plan, used, again=again)
+    except api.EndpointError:
+        if not auto_approve:
+            raise
+        return True  # the runner itself outlasts an endpoint that is out of reach for a while
+    for each in plan_table(preview, __version__, plan)[:-1]:
+        output.tell(each)
+    return auto_approve or output.ask("Apply?", "--auto-approve")

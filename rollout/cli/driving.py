@@ -1,0 +1,120 @@
+"""Driving a run from the command line: show it, leave in good order, tell how it ended."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+from rollout import api, wiring
+from rollout.cli import agents
+from rollout.cli.exits import Exit
+from rollout.cli.leaving import Leaving
+from rollout.cli.options import Given
+from rollout.cli.output import Output, redrawable
+from rollout.domain.run import Phase
+from rollout.ports.observer import Notice, Observer
+from rollout.report.data import result_data
+from rollout.report.ending import Ending, explain, next_command
+from rollout.report.plain import Lines
+from rollout.report.rows import row
+
+_OVER = (Phase.HELD, Phase.UNVERIFIED)
+_CALM = (Phase.COMPLETED, Phase.RUNNING, Phase.PAUSED)
+LEAVING = "Leaving after this step; the state is saved. Ctrl-C again: at once."
+
+
+@dataclass(frozen=True, slots=True)
+class Drive:
+    """What is to be driven.
+
+    Args:
+        begin: Drives with an observer, asking between two steps whether to stop.
+        again: The command that goes on with it, for the messages.
+        settings: Where things are.
+    """
+
+    begin: Callable[[Observer, Callable[[], bool]], api.Result]
+    again: str
+    settings: api.Settings
+
+
+def drive(what: Drive, given: Given, output: Output) -> int:
+    """Drive a run and tell what came of it.
+
+    Returns:
+        The exit code.
+    """
+    leaving = Leaving()
+    try:
+        with leaving, _watched(what, given, output, leaving) as observer:
+            result = what.begin(observer, leaving.asked)
+    except KeyboardInterrupt:
+        output.show({"outcome": _word(leaving), "code": int(leaving.code)}, ())
+        output.say(f"Left at once; the state is saved. Go on: {what.again}")
+        return leaving.code
+    if leaving.asked() and not (result.run.final or result.run.phase in _OVER):
+        result = api.Result(result.run, _word(leaving), leaving.code, result.course)
+    _conclude(what, given, output, result)
+    return result.code
+
+
+def _word(leaving: Leaving) -> str:
+    return "terminated" if leaving.code is Exit.TERMINATED else "interrupted"
+
+
+def _conclude(what: Drive, given: Given, output: Output, result: api.Result) -> None:
+    run = result.run
+    story = () if run.phase in _CALM else api.events(run.id, what.settings)
+    ending = Ending(run, story, result.course, what.again)
+    for each in explain(ending):
+        output.conclude(each)
+    code = f"      exit {result.code}" if result.code else ""
+    output.conclude(row(f"{next_command(ending)}{code}"))
+    output.show(result_data(run, result.outcome, int(result.code), result.course), ())
+    agents.finish(given.ci, result, explain(ending))
+
+
+# --- watching -------------------------------------------------------------------
+
+
+class _Marked:
+    """Tells ``Leaving`` that a run is being driven, from the first notice on."""
+
+    def __init__(self, inner: Observer, leaving: Leaving) -> None:
+        self._inner = inner
+        self._leaving = leaving
+
+    def saw(self, notice: Notice) -> None:
+        """Pass it on."""
+        self._leaving.driving = True
+        self._inner.saw(notice)
+
+
+@contextmanager
+def _watched(what: Drive, given: Given, output: Output, leaving: Leaving) -> Iterator[Observer]:
+    if given.log_format is not None:
+        from rollout.telemetry.log import Log  # noqa: PLC0415 - structlog, only if wanted
+
+        leaving.told = _mention
+        yield _Marked(Log(output.log, json=given.log_format == "json"), leaving)
+    elif redrawable(output.progress) and not given.quiet and not agents.present(given.ci):
+        from rollout.report.live import LiveTree  # noqa: PLC0415 - rich, on terminals only
+
+        footer = f"Ctrl-C leaves it as it is (state saved). Resume: {what.again}"
+        stream = output.progress
+        colors = output.colors(stream)
+        with LiveTree(stream, wiring.clock().monotonic, footer, color=colors) as tree:
+            leaving.told = lambda: setattr(tree, "footer", LEAVING)
+            yield _Marked(tree, leaving)
+    else:
+        leaving.told = _mention
+        yield _Marked(Lines(output.tell, wordy=given.verbose), leaving)
+
+
+def _mention() -> None:
+    """From within a signal handler only an unbuffered write is safe."""
+    with suppress(OSError, ValueError):
+        os.write(sys.stderr.fileno(), f"{LEAVING}\n".encode())

@@ -1,0 +1,35 @@
+"""``rollout history``: the runs of a store."""
+
+from __future__ import annotations
+
+import click
+
+from rollout import api, wiring
+from rollout.cli.exits import Exit
+from rollout.cli.options import Given, verb
+from rollout.cli.output import Output
+from rollout.cli.settings import settings
+from rollout.report.data import run_data
+from rollout.report.tables import history_table
+
+
+@verb(
+    "rollout history",
+    "rollout history --endpoint diabetes --limit 5",
+    "rollout history -o json",
+    shows=("output", "state"),
+)
+@click.option("--endpoint", metavar="NAME", help="Only runs on this endpoint.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the newest.")
+def history(given: Given, endpoint: str | None, limit: int | None) -> int:
+    """List the runs, newest first."""
+    output = Output(given)
+    every = api.history(settings(given))
+    runs = [run for run in every if endpoint in (None, run.endpoint)][:limit]
+    rows = history_table(runs, wiring.clock().now()) if runs else ()
+    output.show([run_data(run) for run in runs], rows)
+    if runs:
+        output.say(f"More on one: rollout show {runs[0].id}")
+    else:
+        output.say("No rollout has run with this state yet. Begin one: rollout apply PLAN")
+    return Exit.OK

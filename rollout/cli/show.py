@@ -1,0 +1,40 @@
+"""``rollout show``: everything that is known of a run."""
+
+from __future__ import annotations
+
+import click
+
+from rollout import api, wiring
+from rollout.cli.exits import Exit
+from rollout.cli.options import Given, verb
+from rollout.cli.output import Output, as_yaml
+from rollout.cli.settings import settings
+from rollout.domain.events import RunStarted
+from rollout.report.data import judgement_data, plan_source, whole_run_data
+from rollout.report.ending import Ending, bad_lines
+from rollout.report.story import gates, show_rows
+
+
+@verb("rollout show r-7f3a", "rollout show r-7f3a -o json", shows=("output", "state"))
+@click.argument("run", required=False)
+def show(given: Given, run: str | None) -> int:
+    """Show everything known of a run: stages, verdicts, orders, cause, plan."""
+    used = settings(given)
+    found = api.status(run, used)
+    story = api.events(found.id, used)
+    source = next(
+        (plan_source(each.event) for each in story if isinstance(each.event, RunStarted)), None
+    )
+    data = {
+        **whole_run_data(found),
+        "driven_by": None if found.final else api.driven_by(found.id, used),
+        "gates": [
+            {"stage": stage, **judgement_data(judgement)} for stage, judgement in gates(story)
+        ],
+        "bad_log_lines": list(bad_lines(story)),
+        "events": len(story),
+        "plan_source": source,
+    }
+    text = as_yaml(source) if source is not None else ""
+    Output(given).show(data, show_rows(Ending(found, story), text, wiring.clock().now()))
+    return Exit.OK

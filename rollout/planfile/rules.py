@@ -1,0 +1,130 @@
+"""Cross-field rules: what a schema cannot say because it lies between two parts of a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from rollout.domain.plan import BASELINE, CANDIDATE
+from rollout.domain.units import spell_duration
+from rollout.planfile import forms, gate_rules, overrides, stage_rules
+from rollout.planfile.draft import Draft
+from rollout.planfile.files import Kind, absolute, kind_of, missing
+from rollout.planfile.stages import Sketch, sketches, wait_seconds
+from rollout.planfile.wording import Path, shown
+
+
+class ProviderCheck(Protocol):
+    """What only an endpoint's adapter can say about a plan, without touching anything."""
+
+    def endpoint(self, options: Mapping[str, object]) -> Sequence[tuple[str, str, str]]:
+        """Problems with the provider's own keys below ``endpoint``: (key, what, do).
+
+        A key may have dots; an empty one means the endpoint as a whole.
+        """
+        ...
+
+    def deployment(self, file: str, overrides: Mapping[str, object]) -> Sequence[tuple[str, str]]:
+        """Problems with a deployment's file, by absolute path, and ``set:``: (what, do)."""
+        ...
+
+
+OWN_KEYS = ("provider", "name", "file")  # of ``endpoint``; the others are the provider's
+
+
+def check(draft: Draft, provider: ProviderCheck | None) -> None:
+    """Note everything that does not fit together, on whatever parts can be read."""
+    stages = sketches(draft)
+    _names(draft)
+    gate_rules.check(draft)
+    stage_rules.check(draft, stages)
+    _requests(draft)
+    _deadline(draft, stages)
+    _files(draft, provider)
+
+
+def _names(draft: Draft) -> None:
+    names = [draft.text(role, "deployment") for role in (BASELINE, CANDIDATE)]
+    if names[0] is not None and names[0] == names[1]:
+        what = f"{shown(names[0])} is the baseline's name too."
+        draft.wrong((CANDIDATE, "deployment"), what, "Give the candidate a name of its own.")
+
+
+def _requests(draft: Draft) -> None:
+    if "requests" in draft.data:
+        return
+    do = "Add 'requests: FILE' to the plan."
+    if "load" in draft.data:
+        draft.wrong_key(("load",), "there are no requests to send.", do)
+    if draft.at("on_failure", "verify", "smoke") in (True, "true"):
+        path = ("on_failure", "verify", "smoke")
+        draft.wrong(path, "there are no requests to send.", do)
+
+
+def _deadline(draft: Draft, stages: Sequence[Sketch]) -> None:
+    """The stages' own waiting fits into the deadline."""
+    try:
+        deadline = forms.duration(draft.at("policy", "deadline"))
+        least = sum(_least(draft, each) for each in stages)
+    except forms.Misshapen:
+        return  # absent, or told by the schema
+    if least >= deadline:
+        what = f"the stages wait for at least {spell_duration(least)}."
+        do = f"Write a deadline of more than {spell_duration(least)}."
+        draft.wrong(("policy", "deadline"), what, do)
+
+
+def _least(draft: Draft, stage: Sketch) -> float:
+    """Seconds that a stage takes when everything goes well at once."""
+    after = forms.duration(stage.entry.get("after", "0s"))
+    waits = wait_seconds(stage.value) if stage.kind == "wait" else 0.0
+    gate = draft.at("gates", stage.gate, "min_duration") if stage.gate else None
+    return after + max(waits, forms.duration(gate) if isinstance(gate, str) else 0.0)
+
+
+def _files(draft: Draft, provider: ProviderCheck | None) -> None:
+    if provider is not None:
+        _options(draft, provider)
+    _file(draft, ("endpoint", "file"))
+    for role in (BASELINE, CANDIDATE):
+        overrides.check(draft, role)
+        found = _file(draft, (role, "file"))
+        if found is not None and provider is not None:
+            _deployment(draft, role, found, provider)
+        if "set" in draft.mapping(role) and "file" not in draft.mapping(role):
+            do = "Add 'file: ...', or remove 'set'."
+            draft.wrong_key((role, "set"), "there is no file whose values it could replace.", do)
+
+
+def _file(draft: Draft, path: Path) -> str | None:
+    """The absolute path of the file named at ``path``; None unless it is there."""
+    name = draft.text(*path)
+    if not name:
+        return None
+    match kind_of(draft.folder / name):
+        case Kind.FILE:
+            return absolute(draft.folder, name)
+        case Kind.MISSING:
+            draft.wrong(path, *missing(draft.folder, name))
+        case other:
+            draft.wrong(path, f"{shown(name)} is {other.value}.", "Name a file.")
+    return None
+
+
+def _options(draft: Draft, provider: ProviderCheck) -> None:
+    for key, what, do in provider.endpoint(options(draft)):
+        draft.wrong(("endpoint", *filter(None, key.split("."))), what, do)
+
+
+def options(draft: Draft) -> dict[str, object]:
+    """The keys of ``endpoint`` that only its provider understands."""
+    return {key: each for key, each in draft.mapping("endpoint").items() if key not in OWN_KEYS}
+
+
+def _deployment(draft: Draft, role: str, file: str, provider: ProviderCheck) -> None:
+    try:
+        changes = overrides.nested(draft.mapping(role, "set"))
+    except overrides.Clash:
+        return
+    for what, do in provider.deployment(file, changes):
+        draft.wrong((role, "file"), what, do)

@@ -1,0 +1,93 @@
+"""The published schema, and a draft checked against it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path as File
+from typing import TYPE_CHECKING, Any, cast
+
+from rollout.planfile import forms
+from rollout.planfile.draft import Draft
+from rollout.planfile.explain import Problem, Refusal, explain
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
+    from jsonschema.protocols import Validator
+
+NAME = "rollout.v1.schema.json"
+
+
+def schema_file(package: File = File(__file__).parent) -> File:
+    """Where the schema lies: in the package of a wheel, or in the repository beside it."""
+    packed = package / "schemas" / NAME
+    return packed if packed.is_file() else package.resolve().parents[1] / "schemas" / NAME
+
+
+def schema() -> dict[str, Any]:
+    """The schema of plan files: JSON Schema 2020-12."""
+    data: dict[str, Any] = json.loads(schema_file().read_bytes())
+    return data
+
+
+def check(draft: Draft) -> None:
+    """Note everything in the draft that the schema refuses."""
+    for error in _validator().iter_errors(cast("Any", draft.data)):
+        for problem in explain(_refusal(draft, error)):
+            _note(draft, problem)
+
+
+def _refusal(draft: Draft, error: ValidationError) -> Refusal:
+    path = tuple(error.absolute_path)
+    return Refusal(
+        path=path,
+        keyword=str(error.validator),
+        wants=error.validator_value,
+        given=error.instance,
+        here=error.schema if isinstance(error.schema, dict) else {},
+        message=error.message,
+        cause=error.cause if isinstance(error.cause, forms.Misshapen) else None,
+        written=draft.written.get(path),
+    )
+
+
+def _note(draft: Draft, problem: Problem) -> None:
+    if problem.key:
+        draft.wrong_key(problem.path, problem.what, problem.do, told=problem.told)
+    else:
+        draft.wrong(problem.path, problem.what, problem.do)
+
+
+@cache
+def _validator() -> Validator:
+    from jsonschema import Draft202012Validator, validators  # noqa: PLC0415  (150 ms: only if used)
+    from jsonschema.exceptions import ValidationError  # noqa: PLC0415
+
+    def in_form(
+        _: Validator, form: Mapping[str, object], instance: object, here: Mapping[str, Any]
+    ) -> Iterator[ValidationError]:
+        if _structured(instance, here) or _no_text(instance, form):
+            return
+        try:
+            forms.check(form, instance)
+        except forms.Misshapen as error:
+            yield ValidationError(error.what, cause=error)
+
+    extended = validators.extend(  # type: ignore[no-untyped-call]
+        Draft202012Validator, {"x-form": in_form}
+    )
+    return cast("Validator", extended(schema()))
+
+
+def _no_text(instance: object, form: Mapping[str, object]) -> bool:
+    """Whether ``type`` refuses the value already, before its form could be asked."""
+    return form["is"] in forms.TEXT and not isinstance(instance, str)
+
+
+def _structured(instance: object, here: Mapping[str, Any]) -> bool:
+    """Whether the value takes the form's place: ``smoke: {...}``, ``smoke:`` for ``smoke: 20``."""
+    allowed = here.get("type", ())
+    return (isinstance(instance, dict) and "object" in allowed) or (
+        instance is None and "null" in allowed
+    )

@@ -1,0 +1,214 @@
+"""Values as plain JSON data: the shapes of ``-o json``, which scripts rely on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from rollout.domain.codec import encode
+from rollout.domain.endpoint import Seen
+from rollout.domain.events import RunStarted
+from rollout.domain.outcome import exit_code, outcome
+from rollout.domain.run import Phase, Run, Split
+from rollout.domain.verdict import CheckJudgement, Judgement
+from rollout.report import words
+from rollout.runtime.begin import Course
+from rollout.runtime.journal import Entry
+from rollout.runtime.preview import Preview
+
+Data = dict[str, object]
+
+
+def run_data(run: Run) -> Data:
+    """A run in short: enough to tell it from others and to know how it ended."""
+    return {
+        "run": run.id,
+        "endpoint": run.endpoint,
+        "plan": run.plan,
+        "outcome": outcome(run),
+        "code": exit_code(run),
+        "phase": run.phase.value,
+        "stage": run.stage.id if run.stage and not run.final else None,
+        "candidate": run.candidate,
+        "baseline": run.baseline,
+        "candidate_percent": run.share,
+        "author": run.author,
+        "started": words.instant(run.started),
+        "ended": _moment(run.ended),
+        "exposure": {"requests": run.exposure.requests, "errors": run.exposure.errors},
+        "cause": {"why": run.cause.why.value, "text": run.cause.text} if run.cause else None,
+    }
+
+
+def whole_run_data(run: Run) -> Data:
+    """A run with its stages, its split and its gate's last word."""
+    return {
+        **run_data(run),
+        "deadline": _moment(run.deadline),
+        "split": _split(run.expected),
+        "captured": _split(run.captured),
+        "stages": [_stage(run, at) for at in range(len(run.stages))],
+        "judgement": judgement_data(run.judgement) if run.judgement else None,
+        "approvals": [
+            {
+                "stage": each.stage,
+                "by": each.by,
+                "at": words.instant(each.at),
+                "message": each.message,
+            }
+            for each in run.approvals
+        ],
+    }
+
+
+def _stage(run: Run, at: int) -> Data:
+    stage = run.stages[at]
+    done = run.done[at] if at < len(run.done) else None
+    return {
+        "id": stage.id,
+        "title": words.title(stage, run),
+        "state": stage_state(run, at),
+        "gate": stage.gate,
+        "began": _moment(done.began) if done else None,
+        "ended": _moment(done.ended) if done else None,
+        "note": done.note if done else "",
+    }
+
+
+def stage_state(run: Run, at: int) -> str:
+    """``passed``, ``running``, ``waiting`` (its turn has not come), ``held``, ``failed``, ``skipped``."""
+    if at < len(run.done):
+        return "passed"
+    if at > run.at:
+        return "skipped" if run.final or run.phase in _BACKWARD else "waiting"
+    if run.final or run.phase in _BACKWARD:
+        return "failed"
+    return "held" if run.phase in (Phase.HELD, Phase.PAUSED) else "running"
+
+
+_BACKWARD = (Phase.ROLLING_BACK, Phase.UNVERIFIED)
+
+
+def judgement_data(judgement: Judgement) -> Data:
+    """A gate's word with each check's numbers."""
+    return {
+        "gate": judgement.gate,
+        "verdict": judgement.verdict.value,
+        "reason": judgement.reason,
+        "evidence": judgement.evidence,
+        "bound": judgement.bound,
+        "cause": judgement.cause,
+        "observed_seconds": judgement.observed_seconds,
+        "remaining_seconds": judgement.remaining_seconds,
+        "checks": [_check(each) for each in judgement.checks],
+    }
+
+
+def _check(check: CheckJudgement) -> Data:
+    return {
+        "check": check.check,
+        "criteria": check.criteria,
+        "verdict": check.verdict.value,
+        "baseline": {
+            "events": check.baseline_events,
+            "requests": check.baseline_requests,
+            "value": check.baseline_value,
+        },
+        "candidate": {
+            "events": check.candidate_events,
+            "requests": check.candidate_requests,
+            "value": check.candidate_value,
+        },
+        "ratio": check.ratio,
+        "ratio_interval": [check.ratio_low, check.ratio_high],
+        "toward_rollback": check.toward_rollback,
+        "toward_pass": check.toward_pass,
+        "reason": check.reason,
+    }
+
+
+def result_data(run: Run, word: str, code: int, course: Course) -> Data:
+    """What came of an ``apply``."""
+    return {**whole_run_data(run), "outcome": word, "code": code, "course": course.value}
+
+
+def preview_data(preview: Preview) -> Data:
+    """What applying a plan would do."""
+    changes = preview.changes
+    run = preview.standing.run
+    return {
+        "outcome": "changes" if any(changes.values()) else "no_changes",
+        "course": preview.standing.course.value,
+        "plan": preview.plan.name,
+        "endpoint": preview.plan.endpoint.name,
+        "provider": preview.plan.endpoint.provider,
+        "identity": preview.standing.identity,
+        "run": run.id if run else None,
+        "now": _seen(preview.seen),
+        "steps": [
+            {
+                "id": step.id,
+                "title": step.title,
+                "kind": {"+": "add", "~": "change", "-": "delete"}.get(step.kind, "none"),
+                "change": step.change,
+                "takes_seconds": step.takes,
+                "waits": step.waits,
+            }
+            for step in preview.steps
+        ],
+        "changes": changes,
+        "warnings": list(preview.warnings),
+    }
+
+
+def _seen(seen: Seen) -> Data:
+    return {
+        "exists": seen.exists,
+        "busy": seen.busy,
+        "traffic": dict(seen.traffic),
+        "mirror": dict(seen.mirror),
+        "deployments": {
+            name: {
+                "condition": found.condition.value,
+                "instances": found.instances,
+                "ready": found.ready,
+                "error": found.error,
+            }
+            for name, found in sorted(seen.deployments.items())
+        },
+    }
+
+
+def entry_data(entry: Entry, name: str, sentence: str) -> Data:
+    """An event of the journal.
+
+    Args:
+        entry: As stored.
+        name: The event's dotted name.
+        sentence: What happened, in words.
+    """
+    return {
+        "seq": entry.seq,
+        "at": words.instant(entry.at),
+        "by": entry.by,
+        "epoch": entry.epoch,
+        "run": entry.state.id,
+        "event": name,
+        "text": sentence,
+        "data": encode(entry.event),
+    }
+
+
+def plan_source(started: RunStarted) -> object:
+    """The plan as its author wrote it, after substitution; None where the journal has none."""
+    kept = json.loads(started.source)
+    text = kept.get("source") if isinstance(kept, Mapping) else None
+    return json.loads(text) if isinstance(text, str) else None
+
+
+def _split(split: Split | None) -> Data | None:
+    return {"traffic": dict(split.traffic), "mirror": dict(split.mirror)} if split else None
+
+
+def _moment(at: float | None) -> str | None:
+    return None if at is None else words.instant(at)

@@ -1,0 +1,291 @@
+"""The last words of a run: why it ended as it did, with the numbers, and what to do next."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rollout.domain import events as e
+from rollout.domain.plan import Approve
+from rollout.domain.run import Phase, Run, Step, Why
+from rollout.domain.units import spell_duration
+from rollout.domain.verdict import CheckJudgement, Judgement, Verdict
+from rollout.report import words
+from rollout.report.rows import Ink, Part, Piece, Row, columns, row
+from rollout.report.sanitise import line
+from rollout.runtime.begin import Course
+from rollout.runtime.journal import Entry
+
+SHOWN = 5  # log lines
+WIDE = 160  # characters of one
+_BAD_LINE = re.compile(r"error|exception|traceback|critical|fatal|killed|refused", re.IGNORECASE)
+_NOISE = re.compile(r"^traceback \(most recent call last\)", re.IGNORECASE)
+_EARLIER = "over the whole rollout"  # in a reason: the numbers of this stage are not all of it
+_JUDGED = (Why.GATE_FAILED, Why.INCONCLUSIVE)
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What is told at the end.
+
+    Args:
+        run: The run.
+        story: Its events, oldest first; empty: not at hand.
+        course: What the command did; None: another command than ``apply``.
+        again: The command that would go on, as the person typed it.
+    """
+
+    run: Run
+    story: Sequence[Entry] = ()
+    course: Course | None = None
+    again: str = "rollout apply PLAN"
+
+
+def explain(ending: Ending) -> tuple[Row, ...]:
+    """Why, what was done about it, how many users it cost."""
+    run = ending.run
+    if ending.course is Course.NOTHING:
+        return (_nothing(run),)
+    match run.phase:
+        case Phase.COMPLETED:
+            return (_completed(run),)
+        case Phase.RUNNING | Phase.PAUSED:
+            return (row(f"{run.id} stands at {_where(run)}. Its state is saved."),)
+        case Phase.UNDONE:
+            return (row(Piece("↶ ", Ink.GOOD), f"{run.endpoint} is back at {run.captured}."),)
+        case Phase.HELD:
+            return (*_why(ending, "held"), _held(run))
+        case _:
+            return (*_why(ending, "failed"), *_returned(ending), _sum(run))
+
+
+def next_command(ending: Ending) -> str:
+    """What a person would do now."""
+    run = ending.run
+    match run.phase:
+        case Phase.RUNNING if _asks(run):
+            return f"Approve: rollout approve {run.id}. Refuse: rollout reject {run.id}"
+        case Phase.RUNNING | Phase.ROLLING_BACK:
+            return f"Go on: {ending.again}"
+        case Phase.PAUSED:
+            return f"Go on: rollout resume {run.id}"
+        case Phase.HELD:
+            return _from_held(run)
+        case Phase.UNVERIFIED:
+            text = f"Look at {run.endpoint} now; try the rollback again: rollout retry {run.id}"
+            return f"{text}, then {ending.again}"
+        case Phase.COMPLETED if run.deleted:
+            return f"Look back: rollout show {run.id}"
+        case Phase.COMPLETED:
+            return f"Look back: rollout show {run.id}. Take it back: rollout undo {run.id}"
+        case _:
+            return f"Every event: rollout events {run.id}. All of it: rollout show {run.id}"
+
+
+def _asks(run: Run) -> bool:
+    stage = run.stage
+    return stage is not None and isinstance(stage.work, Approve) and run.step is Step.OBSERVING
+
+
+def _from_held(run: Run) -> str:
+    away = f"give up: rollout abort {run.id}"
+    if run.cause is not None and run.cause.why is Why.DRIFT:
+        return f"Take the endpoint as it is: rollout resume --adopt {run.id}; or {away}"
+    return f"Try the stage again: rollout retry {run.id}; or {away}"
+
+
+# --- the good ends --------------------------------------------------------------
+
+
+def _nothing(run: Run) -> Row:
+    when = f" at {words.moment(run.ended)}" if run.ended else ""
+    ended = {Phase.COMPLETED: "completed", Phase.ROLLED_BACK: "rolled back"}
+    how = ended.get(run.phase, run.phase.value)
+    text = f"Nothing to do: {run.id} did this very work and was {how}{when}."
+    return row(f"{text} Again: add --again")
+
+
+def _completed(run: Run) -> Row:
+    spent = _spent((run.ended or run.since) - run.started)
+    text = f" {run.candidate} has {run.share} % of {run.endpoint}, after {spent}."
+    return row(Piece("✔ Completed.", Ink.GOOD), text, _served(run))
+
+
+def _served(run: Run) -> str:
+    seen = run.exposure
+    if not seen.requests:
+        return ""
+    bad = f"{seen.errors:,} of them badly" if seen.errors else "none of them badly"
+    return f" {run.candidate} answered {seen.requests:,} requests during the rollout, {bad}."
+
+
+def _where(run: Run) -> str:
+    if run.stage is None:
+        return "its end"
+    return f"stage {run.at + 1} of {len(run.stages)}, {words.title(run.stage, run)}"
+
+
+# --- why ------------------------------------------------------------------------
+
+
+def _why(ending: Ending, word: str) -> tuple[Row, ...]:
+    run = ending.run
+    cause, judgement = run.cause, run.judgement
+    if cause is None:
+        return ()
+    mark = Piece("✖ ", Ink.BAD)
+    if cause.why in _JUDGED and judgement is not None:
+        return (row(mark, *_verdict(run, judgement)), *_numbers(run, judgement), *_answers(ending))
+    where = f" in {_where(run)}" if run.stages else ""
+    said = {Why.ABORTED: "aborted", Why.REJECTED: "rejected"}.get(cause.why, word)
+    head = row(mark, Piece(f"{run.id} {said}", Ink.STRONG), f"{where}: {cause.text}")
+    wanted = cause.why in (
+        Why.SMOKE_FAILED,
+        Why.CREATE_FAILED,
+        Why.CANDIDATE_FAILED,
+        Why.BOOTSTRAP_FAILED,
+    )
+    return (head, *(_answers(ending) if wanted else ()))
+
+
+def _verdict(run: Run, judgement: Judgement) -> tuple[Part, ...]:
+    fell = {Verdict.FAIL: "failed", Verdict.INCONCLUSIVE: "was inconclusive"}
+    gate = "the guard" if judgement.gate == "guard" else f"gate {judgement.gate}"
+    how = fell.get(judgement.verdict, "failed")
+    after = f" after {spell_duration(judgement.observed_seconds)}"
+    return (Piece(f"{gate} {how}", Ink.STRONG), f" in {_where(run)}{after}")
+
+
+def _numbers(run: Run, judgement: Judgement) -> tuple[Row, ...]:
+    failed = [each for each in judgement.checks if each.verdict is Verdict.FAIL]
+    table = [
+        (
+            Piece("✖", Ink.BAD) if each in failed else " ",
+            each.check,
+            _arm(run.baseline, each, "baseline"),
+            _arm(run.candidate, each, "candidate"),
+            words.ratio(each),
+            each.criteria,
+        )
+        for each in judgement.checks
+    ]
+    rows = list(columns(table, gap=2, indent=2))
+    if judgement.verdict is not Verdict.FAIL:
+        return (*rows, row("    ", judgement.reason))
+    if not failed or _EARLIER in judgement.reason:
+        rows.append(row("    ", judgement.reason))
+    if judgement.bound:
+        often = f"fewer than 1 of {judgement.bound:,.0f} rollouts, however often one looks."
+        proof = f"    E = {words.number(judgement.evidence)} >= {judgement.bound:,.0f}: "
+        rows.append(row(f"{proof}a healthy candidate looks this bad in {often}"))
+    return tuple(rows)
+
+
+def _arm(name: str, check: CheckJudgement, role: str) -> str:
+    blue = role == "baseline"
+    events = check.baseline_events if blue else check.candidate_events
+    requests = check.baseline_requests if blue else check.candidate_requests
+    held = check.baseline_value if blue else check.candidate_value
+    if not requests:
+        return "" if blue else f"{name} no data"
+    if check.check.startswith("latency"):
+        return f"{name} {words.value(check, held)} ({events:,} of {requests:,} slow)"
+    return f"{name} {events:,} of {requests:,} ({events / requests * 100:.2f} %)"
+
+
+def _answers(ending: Ending) -> tuple[Row, ...]:
+    """The first bad lines of the deployment's own log, each once."""
+    found = bad_lines(ending.story)
+    if not found:
+        return ()
+    name = ending.run.candidate
+    return (
+        row(f"    First bad lines of {name}'s log:"),
+        *(row("      ", Piece(each, Ink.BAD)) for each in found),
+    )
+
+
+def bad_lines(story: Sequence[Entry]) -> tuple[str, ...]:
+    """Lines of the collected logs that speak of an error, without repetitions; else the last ones."""
+    logs = next(
+        (each.event.text for each in story if isinstance(each.event, e.LogsCollected)),
+        "",
+    )
+    lines = [line(each).strip() for each in logs.splitlines() if each.strip()]
+    bad = [each for each in lines if _BAD_LINE.search(each) and not _NOISE.match(each)]
+    chosen = list(dict.fromkeys(bad))[:SHOWN] or lines[-SHOWN:]
+    return tuple(each if len(each) <= WIDE else f"{each[: WIDE - 3]}..." for each in chosen)
+
+
+# --- what was done about it ------------------------------------------------------
+
+
+def _returned(ending: Ending) -> tuple[Row, ...]:
+    run = ending.run
+    if run.captured is None or run.phase in (Phase.ABORTED, Phase.REFUSED):
+        return ()
+    rows = [row(Piece("↶ ", Ink.WARN), Piece(f"rollback to {run.captured}", Ink.STRONG))]
+    began = next((x.at for x in ending.story if isinstance(x.event, e.RollbackBegan)), None)
+    late = (each for each in ending.story if began is not None and each.at >= began)
+    read_back = False
+    for entry in late:
+        event = entry.event
+        if isinstance(event, e.LogsCollected | e.RollbackProbed) and not read_back:
+            read_back = True
+            after = words.lapse(entry.at - (began or entry.at))
+            rows.append(_step(f"traffic {run.captured}: read back after {after}", ok=True))
+        if isinstance(event, e.RollbackProbed):
+            rows.append(_step(event.text, ok=event.ok))
+        if isinstance(event, e.RollbackUnverified):
+            rows.append(_step(event.text, ok=False))
+    if run.phase is Phase.ROLLED_BACK:
+        rows.append(_step(_kept(run), ok=True))
+    return tuple(rows)
+
+
+def _step(text: str, *, ok: bool) -> Row:
+    return row("  ", Piece("✔" if ok else "✖", Ink.GOOD if ok else Ink.BAD), f" {text}")
+
+
+def _kept(run: Run) -> str:
+    if not run.created:
+        return f"{run.candidate} was never created"
+    if run.on_failure.candidate == "delete":
+        return f"{run.candidate} deleted, its logs saved"
+    return f"{run.candidate} kept at 0 %, its logs saved"
+
+
+def _held(run: Run) -> Row:
+    split = run.expected or run.captured
+    return row(f"The endpoint stays as it is ({split or 'split not known'}).", _served(run))
+
+
+def _sum(run: Run) -> Row:
+    match run.phase:
+        case Phase.ROLLED_BACK:
+            spent = _spent((run.ended or run.since) - run.since)
+            return row(Piece(f"Rolled back and verified in {spent}.", Ink.STRONG), _cost(run))
+        case Phase.UNVERIFIED:
+            text = "The rollback could NOT be verified. A person must look."
+            return row(Piece(text, Ink.BAD), _cost(run))
+        case Phase.ROLLING_BACK:
+            return row("The rollback is not finished; its state is saved.", _cost(run))
+        case Phase.REFUSED:
+            return row("Nothing was touched.")
+        case _:
+            return row(f"The endpoint has {run.expected or run.captured or 'what it had'}.")
+
+
+def _spent(seconds: float) -> str:
+    return "under a second" if seconds < 1 else spell_duration(seconds)
+
+
+def _cost(run: Run) -> str:
+    seen = run.exposure
+    if not seen.requests:
+        return f" No client was answered by {run.candidate}."
+    plural = "requests were" if seen.requests != 1 else "request was"
+    return (
+        f" {seen.requests:,} {plural} answered by {run.candidate}, {seen.errors:,} of them badly."
+    )

@@ -1,0 +1,191 @@
+"""An event as one sentence: for logs, for ``events``, for a terminal that cannot be redrawn."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from rollout.domain import events as e
+from rollout.domain.run import Run
+from rollout.domain.units import spell_duration
+from rollout.domain.verdict import CheckJudgement, Judgement, Verdict
+from rollout.ports.observer import Alert, Appended, Notice, Waiting, Watched
+from rollout.report import words
+from rollout.report.rows import Ink
+
+Work = e.Intended | e.EffectFailed | e.SetPointReached | e.StagePassed | e.LogsCollected
+Check = e.PreflightChecked | e.SmokeTested | e.ObservationBegan | e.Measured | e.RollbackProbed
+Move = (
+    e.RunStarted
+    | e.OwnerTook
+    | e.SplitCaptured
+    | e.Held
+    | e.RollbackBegan
+    | e.RollbackUnverified
+    | e.RolledBack
+    | e.Ended
+)
+
+
+def sentence(event: e.Event, run: Run) -> str:
+    """What happened; ``run`` is the state after it."""
+    if isinstance(event, e.Order):
+        return _ordered(event)
+    if isinstance(event, Work):
+        return _worked(event)
+    if isinstance(event, Check):
+        return _checked(event, run)
+    return _moved(event, run)
+
+
+def _worked(event: Work) -> str:
+    match event:
+        case e.Intended(effect):
+            return f"begin: {words.order(effect)}"
+        case e.EffectFailed(effect, error, refused):
+            how = "was refused" if refused else "failed and will be tried again"
+            return f"{words.order(effect)} {how}: {error}"
+        case e.SetPointReached(stage, split):
+            return f"stage {stage}: read back {split}"
+        case e.StagePassed(stage, note):
+            return f"stage {stage} passed" + (f": {note}" if note else "")
+        case e.LogsCollected(deployment, text):
+            kept = words.plural(len(text.splitlines()), "line")
+            return f"kept the logs of {deployment} ({kept})"
+        case _:
+            assert_never(event)
+
+
+def _checked(event: Check, run: Run) -> str:
+    match event:
+        case e.PreflightChecked(ok, text):
+            return f"pre-checks {'passed' if ok else 'failed'}: {'; '.join(text)}"
+        case e.SmokeTested(ok, text):
+            return f"smoke test {'passed' if ok else 'failed'}: {text}"
+        case e.ObservationBegan():
+            return f"observing stage {run.stage.id}" if run.stage else "observing"
+        case e.Measured(judgement=judgement):
+            return judged(judgement)
+        case e.RollbackProbed(ok, text):
+            return f"rollback {'verified' if ok else 'not verified yet'}: {text}"
+        case _:
+            assert_never(event)
+
+
+def _moved(event: Move, run: Run) -> str:
+    before = str(run.captured or "the split before")
+    match event:
+        case e.RunStarted(started):
+            return _started(started)
+        case e.OwnerTook(_, owner):
+            return f"{owner} drives the run from here on"
+        case e.SplitCaptured(split):
+            return f"a rollback would restore {split}"
+        case e.Held(cause):
+            return f"held: {cause.text}"
+        case e.RollbackBegan(cause):
+            return f"rollback to {before}: {cause.text}"
+        case e.RollbackUnverified(text):
+            return f"rollback NOT verified: {text}"
+        case e.RolledBack():
+            return f"rolled back to {before}, verified"
+        case e.Ended(cause):
+            return f"ended: {cause.text}" if cause else "completed"
+        case _:
+            assert_never(event)
+
+
+def _started(run: Run) -> str:
+    if not run.stages:
+        return f"{run.author} takes {run.endpoint} back to {run.captured or 'the split before'}"
+    count = words.plural(len(run.stages), "stage")
+    return f"{run.author} started {run.plan} on {run.endpoint}: {count}"
+
+
+def _ordered(event: e.Order) -> str:
+    said = f": {event.message}" if event.message else ""
+    match event:
+        case e.Approved(stage, _, by):
+            return f"{by} approved {stage}{said}"
+        case e.Rejected(by):
+            return f"{by} rejected it{said}"
+        case e.PauseOrdered(by):
+            return f"{by} paused the run{said}"
+        case e.ResumeOrdered(by, adopt):
+            return f"{by} resumed the run{' with the split as it is' if adopt else ''}{said}"
+        case e.AbortOrdered(by, keep_traffic):
+            return f"{by} aborted the run{' and keeps the split' if keep_traffic else ''}{said}"
+        case e.RetryOrdered(by):
+            return f"{by} lets the stage be tried again{said}"
+        case _:
+            assert_never(event)
+
+
+def judged(judgement: Judgement) -> str:
+    """A gate's word in one line: while it is open each check's numbers, then the deciding ones."""
+    gate = judgement.gate if judgement.gate == "guard" else f"gate {judgement.gate}"
+    if judgement.verdict is not Verdict.RUNNING or not judgement.checks:
+        return f"{gate}: {judgement.verdict.value}. {judgement.reason}"
+    guard = judgement.gate == "guard"
+    parts = [f"{gate}: running", *(_open(check, guard=guard) for check in judgement.checks)]
+    if judgement.remaining_seconds:
+        parts.append(f"verdict in about {spell_duration(judgement.remaining_seconds)}")
+    return " · ".join(parts)
+
+
+def _open(check: CheckJudgement, *, guard: bool) -> str:
+    toward = f"rollback {words.percent(check.toward_rollback)}"
+    if not guard:
+        toward = f"pass {words.percent(check.toward_pass)}, {toward}"
+    return f"{check.check} {arms(check)} ({toward})"
+
+
+def arms(check: CheckJudgement) -> str:
+    """Both arms' values of a check."""
+    if not check.candidate_requests:
+        return "no answers yet"
+    candidate = f"candidate {words.value(check, check.candidate_value)}"
+    if check.baseline_value is None:
+        return candidate
+    return f"baseline {words.value(check, check.baseline_value)}, {candidate}"
+
+
+def waiting(run: Run, on: str, until: float | None) -> str:
+    """What a run waits for, and how to move it where a person can."""
+    stage = f"stage {run.stage.id}" if run.stage else "the run"
+    if on == "approval":
+        return f"{stage} waits for an approval. Give it: rollout approve {run.id}"
+    if on == "person":
+        return f"{stage} waits for a person. Let it go on: rollout resume {run.id}"
+    limit = f" until {words.moment(until)}" if until is not None else ""
+    named = {"timer": "its timer", "retry": "the next attempt", "provisioning": "the endpoint"}
+    return f"{stage} waits for {named.get(on, on)}{limit}"
+
+
+def told(notice: Notice) -> str:
+    """Any notice as a sentence."""
+    match notice:
+        case Appended(event, run):
+            return sentence(event, run)
+        case Waiting(run, on, until):
+            return waiting(run, on, until)
+        case Watched(_, judgement):
+            return judged(judgement)
+        case Alert(_, text):
+            return text
+        case _:
+            assert_never(notice)
+
+
+def ink(event: e.Event) -> Ink:
+    """How loudly an event is to be shown."""
+    match event:
+        case e.EffectFailed() | e.Held() | e.RollbackUnverified() | e.RollbackBegan():
+            return Ink.BAD
+        case e.SmokeTested(ok=False) | e.PreflightChecked(ok=False) | e.RollbackProbed(ok=False):
+            return Ink.BAD
+        case e.Measured(judgement=judgement) if judgement.verdict is Verdict.FAIL:
+            return Ink.BAD
+        case e.StagePassed() | e.RolledBack() | e.Ended(cause=None):
+            return Ink.GOOD
+        case _:
+            return Ink.PLAIN

@@ -1,0 +1,65 @@
+"""A run where nothing can be redrawn: a line for each event, with the time and the run's id."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rollout.domain import events as e
+from rollout.domain.run import Run
+from rollout.ports.observer import Alert, Appended, Notice, Waiting, Watched
+from rollout.report import lines, words
+from rollout.report.rows import Ink, Piece, Row, row
+
+HEARTBEAT = 300.0  # seconds of silence
+_FOR_PEOPLE = ("approval", "person", "timer")
+
+
+class Lines:
+    """An observer that writes rows.
+
+    Args:
+        write: Takes a line.
+        wordy: Also tell of what runners do for themselves.
+    """
+
+    def __init__(self, write: Callable[[Row], None], *, wordy: bool = False) -> None:
+        self._write = write
+        self._wordy = wordy
+        self._told = 0.0
+        self._waits: tuple[str, int, str] | None = None
+        self._alert = ""
+
+    def saw(self, notice: Notice) -> None:
+        """Write a line if there is something new, or if there was none for long."""
+        ink, fresh = Ink.PLAIN, False
+        match notice:
+            case Appended(event):
+                ink = lines.ink(event)
+                fresh = self._wordy or not isinstance(event, e.ObservationBegan | e.OwnerTook)
+                self._alert = ""
+            case Waiting(run, on):
+                fresh = self._is_new(run, on)
+            case Watched():
+                fresh = False
+            case Alert(_, text):
+                ink, fresh = Ink.WARN, text != self._alert
+                self._alert = text
+        if fresh:
+            self._tell(notice, lines.told(notice), ink)
+        elif notice.at - self._told >= HEARTBEAT:
+            self._tell(notice, f"still here: {lines.told(notice)}", Ink.DIM)
+
+    def _is_new(self, run: Run, on: str) -> bool:
+        waits = (run.id, run.at, on)
+        fresh = waits != self._waits and (self._wordy or on in _FOR_PEOPLE)
+        self._waits = waits if fresh else self._waits
+        return fresh
+
+    def _tell(self, notice: Notice, text: str, ink: Ink) -> None:
+        self._told = notice.at
+        self._write(event_row(notice.at, notice.run.id, text, ink))
+
+
+def event_row(at: float, run_id: str, text: str, ink: Ink = Ink.PLAIN) -> Row:
+    """A line of a log: when, which run, what."""
+    return row(Piece(words.instant(at), Ink.DIM), f" {run_id} ", Piece(text, ink))

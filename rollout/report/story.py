@@ -1,0 +1,83 @@
+"""A whole run on a page: stages, verdicts, orders, cause, plan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rollout.domain import events as e
+from rollout.domain.outcome import outcome
+from rollout.domain.run import Run
+from rollout.domain.verdict import Judgement, Verdict
+from rollout.report import lines, words
+from rollout.report.ending import Ending, explain, next_command
+from rollout.report.plain import event_row
+from rollout.report.rows import Ink, Part, Piece, Row, columns, row
+from rollout.report.tables import outcome_ink
+from rollout.report.tree import View, tree
+from rollout.runtime.journal import Entry
+
+
+def gates(story: Sequence[Entry]) -> tuple[tuple[str, Judgement], ...]:
+    """The last verdict of each visit to a stage with a gate or a guard: stage id, judgement."""
+    found: list[tuple[str, Judgement]] = []
+    fresh = True
+    for entry in story:
+        if isinstance(entry.event, e.ObservationBegan):
+            fresh = True
+        if not isinstance(entry.event, e.Measured):
+            continue
+        stage = entry.state.stage
+        made = (stage.id if stage else "", entry.event.judgement)
+        if fresh or not found:
+            found.append(made)
+        else:
+            found[-1] = made
+        fresh = False
+    return tuple(found)
+
+
+def show_rows(ending: Ending, source: str, now: float) -> tuple[Row, ...]:
+    """The page.
+
+    Args:
+        ending: The run with its story.
+        source: The plan as text; empty: not known.
+        now: Unix seconds.
+    """
+    run = ending.run
+    rows: list[Row] = [*_facts(run), (), *tree(View(run, now)), ()]
+    rows += [*explain(ending), ()]
+    for stage, judgement in gates(ending.story):
+        ink = {Verdict.PASS: Ink.GOOD, Verdict.FAIL: Ink.BAD}.get(judgement.verdict, Ink.WARN)
+        rows.append(row(f"{stage}  ", Piece(lines.judged(judgement), ink)))
+    orders = [each for each in ending.story if isinstance(each.event, e.Order)]
+    if orders:
+        rows += [(), row(Piece("Orders", Ink.STRONG))]
+        rows += [
+            event_row(each.at, run.id, lines.sentence(each.event, each.state)) for each in orders
+        ]
+    if source:
+        rows += [(), row(Piece("Plan", Ink.STRONG)), *(row(each) for each in source.splitlines())]
+    return (*rows, (), row(next_command(ending)))
+
+
+def _facts(run: Run) -> tuple[Row, ...]:
+    word = outcome(run)
+    table: list[tuple[str, Part]] = [
+        ("run", Piece(run.id, Ink.STRONG)),
+        ("outcome", Piece(word, outcome_ink(word))),
+        ("endpoint", run.endpoint),
+        ("plan", f"{run.plan}   sha256 {run.digest[:12]}"),
+        ("by", run.author),
+        ("started", words.moment(run.started)),
+        ("ended", words.moment(run.ended) if run.ended is not None else "-"),
+        ("found", str(run.captured or "-")),
+        ("now", str(run.expected or "-")),
+        (
+            "exposure",
+            f"{run.candidate} answered {run.exposure.requests:,}, {run.exposure.errors:,} badly",
+        ),
+    ]
+    if run.deadline is not None:
+        table.append(("deadline", words.moment(run.deadline)))
+    return columns(table, gap=3)

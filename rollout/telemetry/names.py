@@ -1,0 +1,47 @@
+"""The constant names of what happens, for logs and for scripts that read them; they never change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rollout.domain import events as e
+
+WAITING = "run.waiting"
+WATCHED = "gate.watched"
+ALERT = "run.alert"
+
+NAMES: Mapping[type, str] = {
+    e.RunStarted: "run.started",
+    e.OwnerTook: "owner.took",
+    e.SplitCaptured: "split.captured",
+    e.Intended: "effect.intended",
+    e.EffectFailed: "effect.failed",
+    e.SetPointReached: "setpoint.reached",
+    e.PreflightChecked: "preflight.checked",
+    e.SmokeTested: "smoke.tested",
+    e.ObservationBegan: "observation.began",
+    e.Measured: "gate.judged",
+    e.StagePassed: "stage.passed",
+    e.Held: "run.held",
+    e.RollbackBegan: "rollback.began",
+    e.RollbackProbed: "rollback.probed",
+    e.RollbackUnverified: "rollback.unverified",
+    e.LogsCollected: "logs.collected",
+    e.RolledBack: "rollback.done",
+    e.Ended: "run.ended",
+    e.Approved: "order.approved",
+    e.Rejected: "order.rejected",
+    e.PauseOrdered: "order.paused",
+    e.ResumeOrdered: "order.resumed",
+    e.AbortOrdered: "order.aborted",
+    e.RetryOrdered: "order.retried",
+}
+
+
+def name(event: e.Event) -> str:
+    """The event's dotted name.
+
+    >>> name(e.StagePassed("shift-10"))
+    'stage.passed'
+    """
+    return NAMES[type(event)]

@@ -1,0 +1,260 @@
+"""The published schema: complete, explained, and of one mind with the program."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+
+from rollout.domain.plan import (
+    Expect,
+    Gate,
+    OnFailure,
+    OnInconclusive,
+    Plan,
+    Risk,
+    Shift,
+    Smoke,
+    Stage,
+)
+from rollout.planfile import explain, forms, yaml12
+from rollout.planfile.schema import NAME, schema, schema_file
+from rollout.planfile.stages import KINDS
+from tests.unit.planfile.plans import REPOSITORY, SMALL, look, plan_of, sample_plans, told
+
+SCHEMA = schema()
+ANNOTATIONS = {
+    "$schema", "$id", "$ref", "title", "description", "default", "examples", "errorMessage",
+}  # fmt: skip
+STRUCTURE = {"properties", "patternProperties", "propertyNames", "items", "$defs"}
+OURS = {"x-later", "x-kinds", "x-metrics"}
+INSTEAD_OF = {"pattern", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"}
+
+
+def parts(node: Any, path: str = "#") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every subschema with its pointer."""
+    yield path, node
+    for keyword in ("properties", "patternProperties", "$defs"):
+        for name, inner in node.get(keyword, {}).items():
+            yield from parts(inner, f"{path}/{keyword}/{name}")
+    for keyword in ("additionalProperties", "items", "propertyNames"):
+        if isinstance(node.get(keyword), dict):
+            yield from parts(node[keyword], f"{path}/{keyword}")
+
+
+PARTS = dict(parts(SCHEMA))
+
+
+def test_it_is_a_schema() -> None:
+    Draft202012Validator.check_schema(SCHEMA)
+
+
+def test_every_key_has_a_description() -> None:
+    silent = [
+        path
+        for path, node in PARTS.items()
+        if re.search(r"/(properties|patternProperties)/[^/]+$", path)
+        and not str(node.get("description", "")).endswith((".", "}"))
+    ]
+
+    assert silent == []
+
+
+def test_every_keyword_is_explained_to_the_user() -> None:
+    known = ANNOTATIONS | STRUCTURE | OURS | set(explain._EXPLAINED)
+    for path, node in PARTS.items():
+        beside_a_form = INSTEAD_OF if "x-form" in node else set()
+
+        assert set(node) - known - beside_a_form == set(), path
+
+
+def test_a_pattern_stands_beside_a_form_or_for_the_names_of_keys() -> None:
+    for path, node in PARTS.items():
+        if "pattern" in node:
+            assert "x-form" in node or path.endswith("propertyNames"), path
+
+
+def test_every_mapping_is_closed_or_says_what_else_it_takes() -> None:
+    open_ended = {path for path, node in PARTS.items() if "properties" in node} - {
+        path for path, node in PARTS.items() if "additionalProperties" in node
+    }
+
+    assert open_ended == set()
+
+
+WRITTEN = [
+    "10", "10%", "10 %", "0.5%", "0.5pp", "0.5 pp", "100%", "50.0%", "300ms", "90s", "10m", "1h30m",
+    "3d", "1.5s", "0s", "0", "1", "true", "false", "200", "blue", "my-endpoint", "a", "x-1", "a.b_c",
+    "$", "$[0]", "$.scores[0].label", "ten", "10 minutes", "", "-1", "a b", "[0]", "10min", "1e3",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", [path for path, node in PARTS.items() if "x-form" in node])
+def test_an_editor_accepts_what_the_program_accepts(path: str) -> None:
+    node = PARTS[path]
+    editor = Draft202012Validator({key: each for key, each in node.items() if key != "$ref"})
+
+    accepted = [text for text in WRITTEN if _fits(node["x-form"], text)]
+
+    assert accepted, "no example of this form is tested"
+    assert [text for text in accepted if not editor.is_valid(text)] == []
+    assert editor.is_valid("${var.anything}")
+    assert not editor.is_valid("10 minutes and a half")
+    if node["x-form"]["is"] in forms.TEXT:
+        return
+    for number in (20, 150.5):
+        if _fits(node["x-form"], number):
+            assert editor.is_valid(number)
+
+
+def _fits(form: dict[str, object], value: object) -> bool:
+    try:
+        forms.check(form, value)
+    except forms.Misshapen:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("file", sample_plans(), ids=lambda file: file.name)
+def test_an_editor_accepts_every_valid_plan_before_its_references_are_replaced(file: Path) -> None:
+    class Loader(yaml.SafeLoader):
+        pass
+
+    Loader.add_constructor(
+        "tag:yaml.org,2002:bool", lambda loader, node: yaml12.resolve(node.value)
+    )
+    data = yaml.load(file.read_text().replace("\t", " "), Loader)  # noqa: S506
+
+    found = [each.message for each in Draft202012Validator(SCHEMA).iter_errors(data)]
+
+    assert found == []
+
+
+def _default(kind: type, name: str) -> object:
+    (found,) = [each for each in fields(kind) if each.name == name]
+    return found.default
+
+
+DEFAULTS: dict[str, tuple[type, str, Callable[[Any], object]]] = {
+    "#/properties/risk/properties/false_rollback": (Risk, "false_rollback", forms.percent),
+    "#/properties/risk/properties/wrong_promotion": (Risk, "wrong_promotion", forms.percent),
+    "#/properties/on_failure/properties/action": (OnFailure, "action", str),
+    "#/properties/on_failure/properties/candidate": (OnFailure, "candidate", str),
+    "#/properties/on_failure/properties/verify/properties/within": (
+        OnFailure,
+        "verify_within",
+        forms.duration,
+    ),
+    "#/properties/on_failure/properties/verify/properties/smoke": (OnFailure, "verify_smoke", bool),
+    "#/properties/on_failure/properties/collect/properties/logs": (OnFailure, "collect_logs", int),
+    "#/$defs/gate/properties/min_duration": (Gate, "min_duration", forms.duration),
+    "#/$defs/gate/properties/max_duration": (Gate, "max_duration", forms.duration),
+    "#/$defs/gate/properties/min_requests": (Gate, "min_requests", int),
+    "#/$defs/gate/properties/warm_up": (Gate, "warm_up", forms.duration),
+    "#/$defs/gate/properties/on_inconclusive/properties/then": (OnInconclusive, "then", str),
+    "#/$defs/stage/properties/timeout": (Stage, "timeout", forms.duration),
+    "#/$defs/stage/properties/after": (Stage, "after", forms.duration),
+    "#/$defs/stage/properties/smoke/properties/count": (Smoke, "count", int),
+    "#/$defs/stage/properties/smoke/properties/expect/properties/status": (Expect, "status", int),
+}
+BUILT = {"#/$defs/stage/properties/smoke/properties/deployment"}  # the domain has no default
+
+
+@pytest.mark.parametrize("path", sorted({*DEFAULTS, *BUILT}))
+def test_the_schemas_defaults_are_the_dataclasses_defaults(path: str) -> None:
+    if path in BUILT:
+        assert PARTS[path]["default"] == "candidate"
+        return
+    kind, name, read = DEFAULTS[path]
+
+    assert read(PARTS[path]["default"]) == _default(kind, name)
+
+
+def test_every_default_of_the_schema_is_compared() -> None:
+    assert {path for path, node in PARTS.items() if "default" in node} == {*DEFAULTS, *BUILT}
+
+
+def test_a_plan_without_optional_keys_has_the_dataclasses_defaults(tmp_path: Path) -> None:
+    text = SMALL + "requests: [{}]\ngates: {g: {checks: [{error_rate: {max: 2%}}]}}\n"
+
+    plan = plan_of(tmp_path, text.replace("[{shift", "[{smoke: }, {shift"))
+
+    bare = Plan(plan.name, plan.endpoint, plan.baseline, plan.candidate, plan.stages)
+    for name in ("labels", "load_rps", "risk", "on_failure", "deadline"):
+        assert getattr(plan, name) == getattr(bare, name)
+    assert plan.gates["g"] == Gate("g", plan.gates["g"].checks)
+    assert plan.stages == (
+        Stage("smoke-candidate", Smoke("candidate")),
+        Stage("shift-100", Shift(100)),
+    )
+
+
+def test_the_kinds_of_stages_are_the_same_everywhere() -> None:
+    stage = PARTS["#/$defs/stage"]
+
+    assert tuple(stage["x-kinds"]) == KINDS
+    assert [each["required"] for each in stage["oneOf"]] == [[kind] for kind in KINDS]
+    assert set(KINDS) < set(stage["properties"])
+
+
+LATER = [
+    (path, name)
+    for path, node in PARTS.items()
+    for name in node.get("x-later", ())
+    if "enum" not in node
+]
+
+
+def test_what_comes_later_is_no_key_of_today() -> None:
+    for path, name in LATER:
+        assert name not in PARTS[path].get("properties", {}), (path, name)
+
+
+@pytest.mark.parametrize(("path", "name"), LATER)
+def test_what_comes_later_is_refused_and_not_ignored(path: str, name: str, tmp_path: Path) -> None:
+    text = SMALL + f"{name}: 1\n" if path == "#" else _with(path, name)
+
+    _, findings = look(tmp_path, text)
+
+    assert any(
+        f"'{name}' is not supported by this version. Remove it." in each for each in told(findings)
+    )
+
+
+def _with(path: str, name: str) -> str:
+    """A plan that has the later key ``name`` in the mapping at the schema's ``path``."""
+    added = f"{{{name}: 1}}"
+    texts = {
+        "#/properties/variables/additionalProperties": SMALL + f"variables: {{v: {added}}}\n",
+        "#/properties/endpoint": SMALL.replace("local,", f"local, {name}: 1,"),
+        "#/properties/on_failure": SMALL + f"on_failure: {added}\n",
+        "#/properties/on_failure/properties/collect": SMALL + f"on_failure: {{collect: {added}}}\n",
+        "#/properties/policy": SMALL + f"policy: {added}\n",
+        "#/$defs/deployment": SMALL.replace("green}", f"green, {name}: 1}}"),
+        "#/$defs/gate": SMALL + f"gates: {{g: {added}}}\n",
+        "#/$defs/check": SMALL + f"gates: {{g: {{checks: [{added}]}}}}\n",
+        "#/$defs/check/properties/error_rate": SMALL
+        + f"gates: {{g: {{checks: [{{error_rate: {added}}}]}}}}\n",
+        "#/$defs/latency": SMALL + f"gates: {{g: {{checks: [{{latency_p95: {added}}}]}}}}\n",
+        "#/$defs/stage": SMALL.replace("shift: 100%", f"{name}: 1"),
+        "#/$defs/stage/properties/preflight": SMALL.replace("shift: 100%", f"preflight: {added}"),
+        "#/$defs/stage/properties/approve": SMALL.replace("shift: 100%", f"approve: {added}"),
+    }
+    return texts[path]
+
+
+def test_the_schema_of_a_wheel_is_found_in_the_package(tmp_path: Path) -> None:
+    package = tmp_path / "rollout" / "planfile"
+    (package / "schemas").mkdir(parents=True)
+    packed = package / "schemas" / NAME
+    shutil.copy(schema_file(), packed)
+
+    assert schema_file(package) == packed
+    assert schema_file() == REPOSITORY / "schemas" / NAME
