@@ -338,7 +338,8 @@ def driven_by(run_id: str | None = None, settings: Settings | None = None) -> st
 
     with _stored(settings or Settings(), create=False) as store:
         found = orders.find_run(store, run_id)
-        return living_holder(store, found.stream, wiring.owner().surely_dead)
+        # Looked up late: a lease that was given back is nobody's, whatever processes there are.
+        return living_holder(store, found.stream, lambda who: wiring.owner().surely_dead(who))
 
 
 # --- a person's orders -----------------------------------------------------------

@@ -83,7 +83,9 @@ def _summary(good: Part, bad: Part, seconds: float) -> int:
     print("\n  What the gates saw:")
     for part in (good, bad):
         for judgement in _last_words(part.run.id):
-            print(f"    {part.run.id}  {judgement.gate:<7} {judgement.verdict.value:<5} {judgement.reason}")
+            print(
+                f"    {part.run.id}  {judgement.gate:<7} {judgement.verdict.value:<5} {judgement.reason}"
+            )
     print(
         "\n  Try next:\n"
         f"    .venv/bin/rollout show {bad.run.id}                            why it was rolled back\n"
@@ -110,7 +112,9 @@ def _last_words(run_id: str) -> list[Judgement]:
 
 def _rollout(*words: str, quiet: bool = False) -> int:
     where = subprocess.DEVNULL if quiet else None
-    return subprocess.run([*ROLLOUT, *words], cwd=ROOT, check=False, stdout=where, stderr=where).returncode
+    return subprocess.run(
+        [*ROLLOUT, *words], cwd=ROOT, check=False, stdout=where, stderr=where
+    ).returncode
 
 
 def _say(text: str) -> None:

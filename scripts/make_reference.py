@@ -7,6 +7,7 @@ written, so the reference cannot drift from the product.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ def _rows(node: Mapping[str, Any], schema: Mapping[str, Any], path: str) -> Iter
     for name, held in node.get("properties", {}).items():
         yield from _row(held, schema, f"{path}.{name}" if path else name)
     for pattern, held in node.get("patternProperties", {}).items():
-        label = pattern.strip("^$").split("(")[0].rstrip("-[0-9]+") or pattern
+        label = re.sub(r"[^a-z_-].*", "", pattern.removeprefix("^"))
         yield from _row(held, schema, f"{path}.{label}*" if path else f"{label}*")
 
 

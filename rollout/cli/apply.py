@@ -13,24 +13,9 @@ from rollout.cli.exits import Exit
 from rollout.cli.options import Given, verb
 from rollout.cli.output import Output
 from rollout.cli.settings import settings
-from rollout.domain.units import parse_duration
+from rollout.cli.spans import Span
 from rollout.ports.observer import Observer
-from rollout.report.tables import plan_table
-
-
-class Span(click.ParamType[float]):
-    """A duration as plans write it; seconds."""
-
-    name = "duration"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """Seconds from ``10m``."""
-        try:
-            return value if isinstance(value, float) else parse_duration(str(value))
-        except ValueError as error:
-            self.fail(f"{error}.", param, ctx)
+from rollout.report.preview import plan_table
 
 
 @verb(
@@ -65,6 +50,8 @@ def apply(given: Given, plan: str, auto_approve: bool, lock_timeout: float, agai
         output.say(
             f"Resuming {standing.run.id}. To end it instead: rollout abort {standing.run.id}"
         )
+    if lock_timeout and standing.run is not None:
+        _tell_whom_it_waits_for(standing.run.id, used, output)
 
     def begin(observer: Observer, stopping: Callable[[], bool]) -> api.Result:
         return api.apply(
@@ -78,6 +65,12 @@ def apply(given: Given, plan: str, auto_approve: bool, lock_timeout: float, agai
         )
 
     return drive(Drive(begin, f"rollout apply {shlex.quote(plan)}", used), given, output)
+
+
+def _tell_whom_it_waits_for(run_id: str, used: api.Settings, output: Output) -> None:
+    driver = api.driven_by(run_id, used)
+    if driver is not None:
+        output.say(f"{driver} drives this endpoint; waiting. Watch: rollout status -w {run_id}")
 
 
 def _agreed(

@@ -17,7 +17,8 @@ from rollout.cli.output import Output, redrawable
 from rollout.domain.run import Phase
 from rollout.ports.observer import Notice, Observer
 from rollout.report.data import result_data
-from rollout.report.ending import Ending, explain, next_command
+from rollout.report.ending import Ending, explain
+from rollout.report.onward import next_command
 from rollout.report.plain import Lines
 from rollout.report.rows import row
 
@@ -68,11 +69,11 @@ def _word(leaving: Leaving) -> str:
 def _conclude(what: Drive, given: Given, output: Output, result: api.Result) -> None:
     run = result.run
     story = () if run.phase in _CALM else api.events(run.id, what.settings)
-    ending = Ending(run, story, result.course, what.again)
+    ending = Ending(run, story, result.course)
     for each in explain(ending):
         output.conclude(each)
     code = f"      exit {result.code}" if result.code else ""
-    output.conclude(row(f"{next_command(ending)}{code}"))
+    output.conclude(row(f"{next_command(run, what.again)}{code}"))
     output.show(result_data(run, result.outcome, int(result.code), result.course), ())
     agents.finish(given.ci, result, explain(ending))
 

@@ -10,7 +10,7 @@ from rollout.cli.options import Given, verb
 from rollout.cli.output import Output
 from rollout.cli.settings import settings
 from rollout.report.data import run_data
-from rollout.report.tables import history_table
+from rollout.report.history import history_table
 
 
 @verb(

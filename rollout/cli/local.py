@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Protocol, cast
+from typing import TYPE_CHECKING
 
 import click
 
 from rollout import api, wiring
-from rollout.cli.apply import Span
 from rollout.cli.exits import Exit
 from rollout.cli.leaving import Leaving
 from rollout.cli.options import HELP, Given, Verb, verb, write_examples
 from rollout.cli.output import Output
 from rollout.cli.settings import settings
+from rollout.cli.spans import Span
 from rollout.domain.errors import UsageError
 from rollout.domain.units import spell_duration
 from rollout.report import words
 from rollout.report.rows import Ink, Part, Piece, columns, row
+
+if TYPE_CHECKING:
+    from rollout.adapters.endpoints.local.administer import Summary
 
 PACE = 0.25  # seconds between two looks whether to stop
 FAULTS = ("error", "delay", "hang", "crash", "kill-server", "kill-envoy", "none")
@@ -30,44 +31,6 @@ EXAMPLES = (
     "rollout local fault diabetes --kind error --deployment green --percent 20",
     "rollout local down --all",
 )
-
-
-class Endpoint(Protocol):
-    """A local endpoint as ``wiring.local_list`` tells of it."""
-
-    name: str
-    scoring_uri: str
-    up: bool
-    traffic: Mapping[str, int]
-    mirror: Mapping[str, int]
-    deployments: Mapping[str, int]
-
-
-class Process(Protocol):
-    """A process of an endpoint as ``wiring.local_processes`` tells of it."""
-
-    role: str
-    pid: int
-    state: str
-    deployment: str | None
-    port: int | None
-    restarts: int
-    memory: int
-
-
-class Sent(Protocol):
-    """What clients have sent so far, and how much of it was not answered well."""
-
-    sent: int
-    failed: int
-
-
-class Clients(Protocol):
-    """Clients that send requests, as ``wiring.local_clients`` makes them."""
-
-    def stats(self) -> Sent:
-        """Up to now."""
-        ...
 
 
 class _Local(click.Group):
@@ -84,23 +47,9 @@ def local() -> None:
     """Start, stop, load and disturb endpoints on this machine."""
 
 
-def _wired(name: str) -> Callable[..., object]:
-    """A function of the wiring; it is there where the local provider is."""
-    found = getattr(wiring, f"local_{name}", None)
-    if found is None:
-        raise UsageError(
-            "The local endpoint is not installed.", do="Install it: pip install 'rollout[local]'"
-        )
-    return cast("Callable[..., object]", found)
-
-
 def _add(command: Verb) -> Verb:
     local.add_command(command)
     return command
-
-
-def _endpoints(home: Path) -> Sequence[Endpoint]:
-    return cast("Sequence[Endpoint]", _wired("list")(home=home))
 
 
 @_add
@@ -114,8 +63,8 @@ def up(given: Given, plan: str) -> int:
         raise UsageError(
             f"{plan} is for the provider {value.endpoint.provider}.", do="Name a local plan."
         )
-    uri = _wired("up")(value, home=used.home, told=output.say)
-    output.show({"endpoint": value.endpoint.name, "scoring_uri": uri}, [row(str(uri))])
+    uri = wiring.local_up(value, home=used.home, told=output.say)
+    output.show({"endpoint": value.endpoint.name, "scoring_uri": uri}, [row(uri)])
     output.say(f"{value.endpoint.name} serves. Roll out on it: rollout apply {plan}")
     return Exit.OK
 
@@ -129,9 +78,9 @@ def down(given: Given, name: str | None, every: bool) -> int:
     if (name is None) != every:
         raise UsageError("Which endpoint?", do="Give its name, or --all. List: rollout local ps")
     output, used = Output(given), settings(given)
-    names = [each.name for each in _endpoints(used.home)] if name is None else [name]
+    names = [each.name for each in wiring.local_list(home=used.home)] if name is None else [name]
     for each in names:
-        _wired("down")(each, home=used.home)
+        wiring.local_down(each, home=used.home)
         output.say(f"{each} is down.")
     output.show({"down": names}, ())
     output.say("Bring one back: rollout local up PLAN")
@@ -147,7 +96,7 @@ def ps(given: Given, name: str | None) -> int:
     if name is not None:
         _processes(output, used.home, name)
         return Exit.OK
-    found = _endpoints(used.home)
+    found = wiring.local_list(home=used.home)
     table: list[list[Part]] = [[Piece(head, Ink.DIM) for head in ("endpoint", "", "split", "uri")]]
     table += [
         [each.name, "up" if each.up else "down", _split(each), each.scoring_uri] for each in found
@@ -157,7 +106,7 @@ def ps(given: Given, name: str | None) -> int:
     return Exit.OK
 
 
-def _told(each: Endpoint) -> dict[str, object]:
+def _told(each: Summary) -> dict[str, object]:
     return {
         "endpoint": each.name,
         "up": each.up,
@@ -168,14 +117,14 @@ def _told(each: Endpoint) -> dict[str, object]:
     }
 
 
-def _split(each: Endpoint) -> str:
+def _split(each: Summary) -> str:
     live = " ".join(f"{name} {share}" for name, share in sorted(each.traffic.items()))
     copied = " ".join(f"{name} {share}" for name, share in sorted(each.mirror.items()))
     return f"{live or 'nobody'}{f', mirror {copied}' if copied else ''}"
 
 
 def _processes(output: Output, home: Path, name: str) -> None:
-    found = cast("Sequence[Process]", _wired("processes")(name, home=home))
+    found = wiring.local_processes(name, home=home)
     heads = ("role", "deployment", "pid", "state", "port", "restarts", "memory")
     table: list[list[Part]] = [[Piece(head, Ink.DIM) for head in heads]]
     table += [
@@ -207,7 +156,7 @@ def load(given: Given, plan: str, rps: float, span: float | None) -> int:
     """Send the requests of a plan to its endpoint."""
     output, used = Output(given), settings(given)
     value = api.read_plan(plan, used)
-    clients = cast("AbstractContextManager[Clients]", _wired("clients")(value, used.home, rps))
+    clients = wiring.local_clients(value, used.home, rps)
     clock = wiring.clock()
     limit = f" for {spell_duration(span)}" if span is not None else ""
     output.say(f"Sending {rps:g} requests/s to {value.endpoint.name}{limit}. Ctrl-C ends it.")
@@ -242,7 +191,7 @@ def fault(
     output, used = Output(given), settings(given)
     if deployment is None and kind != "kill-envoy":
         raise UsageError(f"A fault of kind {kind} is a deployment's.", do="Add --deployment NAME.")
-    _wired("fault")(
+    wiring.local_fault(
         name, home=used.home, kind=kind, deployment=deployment, percent=percent, seconds=span
     )
     output.show({"endpoint": name, "fault": kind, "deployment": deployment}, ())
@@ -257,6 +206,6 @@ def fault(
 def key(given: Given, name: str) -> int:
     """Print the key that clients of an endpoint send."""
     output, used = Output(given), settings(given)
-    found = str(_wired("key")(name, home=used.home))
+    found = wiring.local_key(name, home=used.home)
     output.show({"endpoint": name, "key": found}, [row(found)])
     return Exit.OK

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-import errno
-import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -78,6 +75,8 @@ class Verbs(click.Group):
         """The command, or what may have been meant."""
         known = self.list_commands(ctx)
         if args and not args[0].startswith("-") and args[0] not in known:
+            import difflib  # noqa: PLC0415 - only for a wrong name
+
             near = difflib.get_close_matches(args[0], known, n=1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
             raise click.UsageError(f"There is no command {args[0]!r}.{hint}", ctx=ctx)
@@ -128,11 +127,8 @@ def run(arguments: Sequence[str]) -> int:
         code = cli.main(args=list(arguments), prog_name="rollout", standalone_mode=False)
     except (click.Abort, KeyboardInterrupt):
         return Exit.INTERRUPTED
-    except OSError as error:
-        if error.errno == errno.EPIPE:
-            _leave_pipe()
-            return Exit.OK
-        return _failed(error, arguments)
+    except SystemExit:  # click's own end where the reader of a help text has left
+        return Exit.OK
     except Exception as error:  # noqa: BLE001 - the last line: no traceback reaches a user
         return _failed(error, arguments)
     return code if isinstance(code, int) else Exit.OK
@@ -151,13 +147,6 @@ def _harden() -> None:
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="replace")
-
-
-def _leave_pipe() -> None:
-    """What is still buffered would complain when the interpreter ends."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from rollout.cli.exits import Exit
 from rollout.cli.options import Given, verb
 from rollout.cli.output import Output
 from rollout.cli.settings import settings
-from rollout.domain.outcome import exit_code, outcome
+from rollout.domain.outcome import exit_code
 from rollout.domain.run import Run
 from rollout.ports.observer import Observer
 from rollout.report.data import whole_run_data
@@ -124,4 +124,4 @@ def _tell(output: Output, run: Run, word: str, driver: str | None) -> None:
     data = {**whole_run_data(run), "order": word, "driven_by": driver}
     output.show(data, ())
     if output.form == "text":
-        output.say(f"{run.id} of {run.plan}: {word}; it is {outcome(run).replace('_', ' ')}.")
+        output.say(f"{run.id} of {run.plan}: {word}.")

@@ -10,7 +10,7 @@ from rollout.cli.options import Given, verb
 from rollout.cli.output import Output
 from rollout.cli.settings import settings
 from rollout.report.data import preview_data
-from rollout.report.tables import plan_table
+from rollout.report.preview import plan_table
 
 
 @verb(

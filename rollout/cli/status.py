@@ -7,16 +7,15 @@ from collections.abc import Callable
 import click
 
 from rollout import api, wiring
-from rollout.cli.apply import Span
 from rollout.cli.exits import Exit
 from rollout.cli.options import Given, verb
 from rollout.cli.output import Output, redrawable
 from rollout.cli.settings import settings
+from rollout.cli.spans import Span
 from rollout.domain.outcome import exit_code, outcome, waiting_code
 from rollout.domain.run import Phase, Run
-from rollout.ports.observer import Alert
 from rollout.report.data import whole_run_data
-from rollout.report.ending import Ending, next_command
+from rollout.report.onward import next_command
 from rollout.report.rows import Row, row
 from rollout.report.tree import View, tree
 
@@ -105,6 +104,7 @@ def _watched(output: Output, run: Run, used: api.Settings) -> Run:
 
 
 def _redrawn(output: Output, run: Run, used: api.Settings) -> Run:
+    from rollout.ports.observer import Alert  # noqa: PLC0415
     from rollout.report.live import LiveTree  # noqa: PLC0415 - rich, on terminals only
 
     clock = wiring.clock()
@@ -136,4 +136,4 @@ def _rows(run: Run, driver: str | None) -> list[Row]:
     rows = list(tree(View(run, wiring.clock().now())))
     if not run.final:
         rows.append(row(f"Driven by {driver}." if driver else "Nobody drives it at the moment."))
-    return [*rows, row(next_command(Ending(run)))]
+    return [*rows, row(next_command(run))]

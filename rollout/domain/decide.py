@@ -159,10 +159,20 @@ def _forward(run: Run, seen: Seen, now: float) -> Decision:
             return found
     stage = run.stage
     if stage is None:
-        return Record(Ended())
+        return _finished(run, seen)
     if run.step is Step.OBSERVING:
         return _observing(run, stage, now)
     return _entering(run, stage, seen, now)
+
+
+def _finished(run: Run, seen: Seen) -> Decision:
+    """Behind the last stage; a split that a person had adopted on the way need not be the plan's."""
+    works = [stage.work for stage in run.stages if isinstance(stage.work, Mirror | Shift)]
+    goal = _goal(_wanted(run, works[-1])) if works else run.expected
+    if goal is None or Split.of(seen) == goal:
+        return Record(Ended())
+    text = f"The plan ends with {goal}; the endpoint has {Split.of(seen)}."
+    return Record(Held(Cause(Why.DRIFT, text)))
 
 
 def _paused(run: Run, seen: Seen, now: float) -> Decision:

@@ -36,9 +36,9 @@ def waiting_code(run: Run) -> int:
         return exit_code(run)
     if run.phase is Phase.PAUSED:
         return 23
-    stage = run.stage
-    observing = run.step is Step.OBSERVING
-    return 21 if observing and stage is not None and isinstance(stage.work, Approve) else 20
+    if run.phase is not Phase.RUNNING or run.stage is None or run.step is Step.ENTERING:
+        return 20
+    return 21 if isinstance(run.stage.work, Approve) else 20
 
 
 def outcome(run: Run) -> str:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from rollout.domain.codec import encode
-from rollout.domain.endpoint import Seen
-from rollout.domain.events import RunStarted
 from rollout.domain.outcome import exit_code, outcome
 from rollout.domain.run import Phase, Run, Split
-from rollout.domain.verdict import CheckJudgement, Judgement
 from rollout.report import words
-from rollout.runtime.begin import Course
-from rollout.runtime.journal import Entry
-from rollout.runtime.preview import Preview
+
+if TYPE_CHECKING:  # only to be read: `status` needs no preview
+    from rollout.domain.endpoint import Seen
+    from rollout.domain.events import RunStarted
+    from rollout.domain.verdict import CheckJudgement, Judgement
+    from rollout.runtime.begin import Course
+    from rollout.runtime.journal import Entry
+    from rollout.runtime.preview import Preview
 
 Data = dict[str, object]
 

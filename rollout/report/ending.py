@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rollout.domain import events as e
-from rollout.domain.plan import Approve
-from rollout.domain.run import Phase, Run, Step, Why
+from rollout.domain.run import Phase, Run, Why
 from rollout.domain.units import spell_duration
 from rollout.domain.verdict import CheckJudgement, Judgement, Verdict
 from rollout.report import words
@@ -19,7 +18,9 @@ from rollout.runtime.journal import Entry
 
 SHOWN = 5  # log lines
 WIDE = 160  # characters of one
-_BAD_LINE = re.compile(r"error|exception|traceback|critical|fatal|killed|refused", re.IGNORECASE)
+_BAD_LINE = re.compile(
+    r'error|exception|traceback|critical|fatal|killed|refused|HTTP/1\.\d" [45]\d\d', re.IGNORECASE
+)
 _NOISE = re.compile(r"^traceback \(most recent call last\)", re.IGNORECASE)
 _EARLIER = "over the whole rollout"  # in a reason: the numbers of this stage are not all of it
 _JUDGED = (Why.GATE_FAILED, Why.INCONCLUSIVE)
@@ -33,13 +34,11 @@ class Ending:
         run: The run.
         story: Its events, oldest first; empty: not at hand.
         course: What the command did; None: another command than ``apply``.
-        again: The command that would go on, as the person typed it.
     """
 
     run: Run
     story: Sequence[Entry] = ()
     course: Course | None = None
-    again: str = "rollout apply PLAN"
 
 
 def explain(ending: Ending) -> tuple[Row, ...]:
@@ -58,41 +57,6 @@ def explain(ending: Ending) -> tuple[Row, ...]:
             return (*_why(ending, "held"), _held(run))
         case _:
             return (*_why(ending, "failed"), *_returned(ending), _sum(run))
-
-
-def next_command(ending: Ending) -> str:
-    """What a person would do now."""
-    run = ending.run
-    match run.phase:
-        case Phase.RUNNING if _asks(run):
-            return f"Approve: rollout approve {run.id}. Refuse: rollout reject {run.id}"
-        case Phase.RUNNING | Phase.ROLLING_BACK:
-            return f"Go on: {ending.again}"
-        case Phase.PAUSED:
-            return f"Go on: rollout resume {run.id}"
-        case Phase.HELD:
-            return _from_held(run)
-        case Phase.UNVERIFIED:
-            text = f"Look at {run.endpoint} now; try the rollback again: rollout retry {run.id}"
-            return f"{text}, then {ending.again}"
-        case Phase.COMPLETED if run.deleted:
-            return f"Look back: rollout show {run.id}"
-        case Phase.COMPLETED:
-            return f"Look back: rollout show {run.id}. Take it back: rollout undo {run.id}"
-        case _:
-            return f"Every event: rollout events {run.id}. All of it: rollout show {run.id}"
-
-
-def _asks(run: Run) -> bool:
-    stage = run.stage
-    return stage is not None and isinstance(stage.work, Approve) and run.step is Step.OBSERVING
-
-
-def _from_held(run: Run) -> str:
-    away = f"give up: rollout abort {run.id}"
-    if run.cause is not None and run.cause.why is Why.DRIFT:
-        return f"Take the endpoint as it is: rollout resume --adopt {run.id}; or {away}"
-    return f"Try the stage again: rollout retry {run.id}; or {away}"
 
 
 # --- the good ends --------------------------------------------------------------
@@ -196,7 +160,8 @@ def _arm(name: str, check: CheckJudgement, role: str) -> str:
 
 def _answers(ending: Ending) -> tuple[Row, ...]:
     """The first bad lines of the deployment's own log, each once."""
-    found = bad_lines(ending.story)
+    judged = ending.run.cause is not None and ending.run.cause.why in _JUDGED
+    found = bad_lines(ending.story, otherwise_last=not judged)
     if not found:
         return ()
     name = ending.run.candidate
@@ -206,15 +171,20 @@ def _answers(ending: Ending) -> tuple[Row, ...]:
     )
 
 
-def bad_lines(story: Sequence[Entry]) -> tuple[str, ...]:
-    """Lines of the collected logs that speak of an error, without repetitions; else the last ones."""
+def bad_lines(story: Sequence[Entry], *, otherwise_last: bool = True) -> tuple[str, ...]:
+    """Lines of the collected logs that speak of an error, without repetitions.
+
+    Args:
+        story: The run's events.
+        otherwise_last: Where none does, the last lines: what a deployment said before it died.
+    """
     logs = next(
         (each.event.text for each in story if isinstance(each.event, e.LogsCollected)),
         "",
     )
     lines = [line(each).strip() for each in logs.splitlines() if each.strip()]
     bad = [each for each in lines if _BAD_LINE.search(each) and not _NOISE.match(each)]
-    chosen = list(dict.fromkeys(bad))[:SHOWN] or lines[-SHOWN:]
+    chosen = list(dict.fromkeys(bad))[:SHOWN] or (lines[-SHOWN:] if otherwise_last else [])
     return tuple(each if len(each) <= WIDE else f"{each[: WIDE - 3]}..." for each in chosen)
 
 
@@ -226,7 +196,7 @@ def _returned(ending: Ending) -> tuple[Row, ...]:
     if run.captured is None or run.phase in (Phase.ABORTED, Phase.REFUSED):
         return ()
     rows = [row(Piece("↶ ", Ink.WARN), Piece(f"rollback to {run.captured}", Ink.STRONG))]
-    began = next((x.at for x in ending.story if isinstance(x.event, e.RollbackBegan)), None)
+    began = next((x.at for x in ending.story if x.state.phase is Phase.ROLLING_BACK), None)
     late = (each for each in ending.story if began is not None and each.at >= began)
     read_back = False
     for entry in late:

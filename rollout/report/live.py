@@ -126,7 +126,7 @@ class LiveTree:
 
 def rendered(made: Row) -> Text:
     """A row for rich: never wrapped, cut at the terminal's edge."""
-    text = Text(no_wrap=True, overflow="ellipsis", end="")
+    text = Text(no_wrap=True, overflow="ellipsis")
     for piece in made:
         text.append(line(piece.text), _STYLES[piece.ink])
     return text

@@ -25,13 +25,14 @@ class Lines:
     def __init__(self, write: Callable[[Row], None], *, wordy: bool = False) -> None:
         self._write = write
         self._wordy = wordy
-        self._told = 0.0
+        self._told: float | None = None
         self._waits: tuple[str, int, str] | None = None
         self._alert = ""
 
     def saw(self, notice: Notice) -> None:
         """Write a line if there is something new, or if there was none for long."""
         ink, fresh = Ink.PLAIN, False
+        self._told = notice.at if self._told is None else self._told
         match notice:
             case Appended(event):
                 ink = lines.ink(event)

@@ -9,10 +9,11 @@ from rollout.domain.outcome import outcome
 from rollout.domain.run import Run
 from rollout.domain.verdict import Judgement, Verdict
 from rollout.report import lines, words
-from rollout.report.ending import Ending, explain, next_command
+from rollout.report.ending import Ending, explain
+from rollout.report.history import outcome_ink
+from rollout.report.onward import next_command
 from rollout.report.plain import event_row
 from rollout.report.rows import Ink, Part, Piece, Row, columns, row
-from rollout.report.tables import outcome_ink
 from rollout.report.tree import View, tree
 from rollout.runtime.journal import Entry
 
@@ -58,7 +59,7 @@ def show_rows(ending: Ending, source: str, now: float) -> tuple[Row, ...]:
         ]
     if source:
         rows += [(), row(Piece("Plan", Ink.STRONG)), *(row(each) for each in source.splitlines())]
-    return (*rows, (), row(next_command(ending)))
+    return (*rows, (), row(next_command(run)))
 
 
 def _facts(run: Run) -> tuple[Row, ...]:

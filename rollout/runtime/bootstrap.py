@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from rollout.domain.advance import advance
 from rollout.domain.decide import Act, Record, decide
 from rollout.domain.endpoint import Effect
 from rollout.domain.errors import EndpointRefused
 from rollout.domain.events import Held, Intended, StagePassed
-from rollout.domain.plan import Bootstrap, Plan, Stage
+from rollout.domain.plan import BASELINE, Bootstrap, Plan, Stage
 from rollout.domain.run import Run, Split
 from rollout.ports.clock import Clock
 from rollout.ports.endpoint import Endpoint
@@ -35,7 +34,7 @@ def bootstrap(
     Raises:
         EndpointRefused: it did not come up; says why.
     """
-    run = _run(plan)
+    run = _run(plan, endpoint.digest(BASELINE))
     while True:
         seen, now = endpoint.observe(), clock.now()
         match decide(run, seen, now):
@@ -54,7 +53,7 @@ def bootstrap(
                 clock.sleep(endpoint.pace)
 
 
-def _run(plan: Plan) -> Run:
+def _run(plan: Plan, digest: str) -> Run:
     return Run(
         id=RUN,
         plan=plan.name,
@@ -63,10 +62,10 @@ def _run(plan: Plan) -> Run:
         digest=plan.digest,
         baseline=plan.baseline.name,
         candidate=plan.candidate.name,
-        baseline_digest="",
+        baseline_digest=digest,
         candidate_digest="",
         stages=(Stage("bootstrap", Bootstrap()),),
-        on_failure=replace(plan.on_failure),
+        on_failure=plan.on_failure,
         on_inconclusive={},
         author="",
         started=0.0,

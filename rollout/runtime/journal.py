@@ -134,12 +134,15 @@ class Journal:
             for record in self._store.read(self.stream, after=self.last.seq):
                 _follows(record, self.last.seq + 1, self.last.digest, self.stream)
                 self.last = read_entry(record)
+        self._still_owner()
+        return self.run
+
+    def _still_owner(self) -> None:
         if self._mine is not None and self.last is not None and self.last.epoch != self._mine:
             raise Fenced(
                 f"Another runner took {self.stream} over (epoch {self.last.epoch}).",
                 do="This one stopped. Watch the other: rollout status -w",
             )
-        return self.run
 
     def take(self) -> None:
         """Become the owner: from here on older owners cannot append.
@@ -170,6 +173,7 @@ class Journal:
         """
         if self._mine is None:
             raise Fenced("This process does not own the endpoint.", do="Take the lease first.")
+        self._still_owner()
         try:
             return self._append(event, self._mine)
         except Conflict:

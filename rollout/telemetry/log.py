@@ -41,7 +41,7 @@ class Log:
             wrapper_class=structlog.make_filtering_bound_logger(0),
             cache_logger_on_first_use=False,
         )
-        self._told = 0.0
+        self._told: float | None = None
         self._waits: tuple[str, int, str] | None = None
 
     def saw(self, notice: Notice) -> None:
@@ -65,6 +65,7 @@ class Log:
                 assert_never(notice)
 
     def _silent(self, notice: Notice) -> bool:
+        self._told = notice.at if self._told is None else self._told
         return notice.at - self._told >= HEARTBEAT
 
     def _tell(self, notice: Notice, event: str, more: Fields, level: str = "info") -> None:

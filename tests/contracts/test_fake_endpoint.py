@@ -51,4 +51,5 @@ class TestFakeEndpoint(EndpointContract):
         world = World(FakeClock(), path=path, rps=0.0)
         if request.param == "lazy":
             world.looks, world.lag, world.split_seconds = 3, 2.0, 20.0
-        return FakeBench(world)
+        yield FakeBench(world)
+        world.close()

@@ -14,7 +14,7 @@ import pickle
 import sqlite3
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
@@ -145,6 +145,7 @@ class Reality:
         sent: How many requests runners sent in all.
         dooms: Deployments whose next creation will fail, with the error.
         faults: Calls that will fail, each with whether it takes effect.
+        refusals: Calls that will be refused.
         logs: What a deployment said last.
     """
 
@@ -158,6 +159,7 @@ class Reality:
     accepted: list[Accepted] = field(default_factory=list)
     dooms: list[tuple[str, str]] = field(default_factory=list)
     faults: list[tuple[str, bool]] = field(default_factory=list)
+    refusals: list[str] = field(default_factory=list)
     logs: dict[str, str] = field(default_factory=dict)
     away_until: float = 0.0
     broken_until: float = 0.0
@@ -183,43 +185,55 @@ class Reality:
         return sum({source: rps for since, source, rps in self.paces if since <= at}.values())
 
 
-Keeper = Callable[[], AbstractContextManager[Reality]]
-
-
-def _in_memory() -> Keeper:
-    reality = Reality()
+class _Memory:
+    def __init__(self) -> None:
+        self._reality = Reality()
 
     @contextmanager
-    def hold() -> Iterator[Reality]:
-        yield reality
+    def hold(self) -> Iterator[Reality]:
+        yield self._reality
 
-    return hold
+    def close(self) -> None:
+        pass
 
 
-def _in_file(path: Path) -> Keeper:
-    with closing(sqlite3.connect(path, isolation_level=None)) as made:
-        made.execute("create table if not exists world (reality blob)")
-        made.execute(
-            "insert into world select ? where not exists (select 1 from world)",
-            (pickle.dumps(Reality()),),
-        )
+class _File:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._held: sqlite3.Connection | None = None
+        with closing(sqlite3.connect(path, isolation_level=None)) as made:
+            made.execute("pragma journal_mode = wal")
+            made.execute("create table if not exists world (reality blob)")
+            made.execute(
+                "insert into world select ? where not exists (select 1 from world)",
+                (pickle.dumps(Reality()),),
+            )
 
     @contextmanager
-    def hold() -> Iterator[Reality]:
-        with closing(sqlite3.connect(path, timeout=30, isolation_level=None)) as made:
-            made.execute("pragma synchronous = off")
-            made.execute("begin immediate")
-            (before,) = made.execute("select reality from world").fetchone()
-            reality = pickle.loads(before)  # noqa: S301 - written by ourselves
-            try:
-                yield reality
-            finally:
-                after = pickle.dumps(reality)
-                if after != before:
-                    made.execute("update world set reality = ?", (after,))
-                made.execute("commit")
+    def hold(self) -> Iterator[Reality]:
+        made = self._connection()
+        made.execute("begin immediate")
+        (before,) = made.execute("select reality from world").fetchone()
+        reality = pickle.loads(before)  # noqa: S301 - written by ourselves
+        try:
+            yield reality
+        finally:
+            after = pickle.dumps(reality)
+            if after != before:
+                made.execute("update world set reality = ?", (after,))
+            made.execute("commit")
 
-    return hold
+    def close(self) -> None:
+        if self._held is not None:
+            self._held.close()
+            self._held = None
+
+    def _connection(self) -> sqlite3.Connection:
+        # Opened late: a connection must not cross a fork.
+        if self._held is None:
+            self._held = sqlite3.connect(self._path, timeout=30, isolation_level=None)
+            self._held.execute("pragma synchronous = off")
+        return self._held
 
 
 class World:
@@ -246,18 +260,22 @@ class World:
     ) -> None:
         self.clock = clock
         self.findings: tuple[Finding, ...] = (Finding("quota", True, "enough"),)
-        self._hold = _in_file(path) if path else _in_memory()
+        self._kept = _File(path) if path else _Memory()
         self._seed = seed
         self._seconds: dict[int, list[Request]] = {}
-        with self._hold() as real:
+        with self._kept.hold() as real:
             if not real.paces:
                 real.paces.append((0.0, "clients", rps))
+
+    def close(self) -> None:
+        """Let go of the file; another call opens it again."""
+        self._kept.close()
 
     @contextmanager
     def change(self) -> Iterator[Reality]:
         """The present reality, for looking and for changing."""
         now = self.clock.now()
-        with self._hold() as real:
+        with self._kept.hold() as real:
             for name, found in tuple(real.deployments.items()):
                 ended = found.at(now)
                 if ended is None:
@@ -314,6 +332,11 @@ class World:
         """The next calls of ``op`` end in ``EndpointAway``, before or after they took effect."""
         with self.change() as real:
             real.faults.extend([(op, applied)] * times)
+
+    def refuse(self, op: str, times: int = 1) -> None:
+        """The next calls of ``op`` end in ``EndpointRefused``."""
+        with self.change() as real:
+            real.refusals.extend([op] * times)
 
     def away(self, seconds: float) -> None:
         """Nothing of the endpoint can be reached for a while; its clients notice nothing."""
@@ -541,6 +564,9 @@ class FakeEndpoint:
                 real.faults.remove(fault)
                 if not fault[1]:
                     raise _away("The call did not get through.")
+            if op in real.refusals:
+                real.refusals.remove(op)
+                raise _refused(f"No {op} for you.")
             done = deed(real)
         if fault is not None:
             raise _away("The reply got lost.")

@@ -10,7 +10,7 @@ import pytest
 from rollout import wiring
 from rollout.cli.main import run
 from rollout.domain.plan import Plan
-from rollout.runtime.lease import Owner
+from rollout.runtime.lease import Owner, acquire
 from tests.fakes.clock import FakeClock
 from tests.fakes.endpoint import FakeEndpoint, World
 from tests.fakes.store import FakeStore, Shelf
@@ -36,7 +36,7 @@ stages:
   - smoke: {count: 3}
   - shift: 10%
     gate: canary
-  - approve: {by: []}
+  - approve: {expires: 1d}
   - shift: 100%
 on_failure: {verify: {within: 2m}}
 """
@@ -66,7 +66,6 @@ class Scene:
 
     Args:
         plan: The plan file.
-        driver: Who another process says it is, while it holds the lease.
     """
 
     folder: Path
@@ -78,7 +77,7 @@ class Scene:
         self.world = World(self.clock)
         self.world.serve("blue")
         self.plan = self.folder / "plan.yaml"
-        self.write(PLAN.replace("  - approve: {by: []}\n", ""))
+        self.write(PLAN.replace("  - approve: {expires: 1d}\n", ""))
 
     def write(self, text: str) -> None:
         self.plan.write_text(text)
@@ -97,6 +96,17 @@ class Scene:
 
     def store(self) -> FakeStore:
         return FakeStore(now=self.clock.now, shelf=self.shelf)
+
+    def occupy(self) -> None:
+        """Another runner holds the lease, and shows signs of life."""
+        them = Owner({"user": "bob", "host": "lab", "pid": 12}, lambda _: False)
+        lease = acquire(self.store(), "fake/churn", them, self.clock, patience=0)
+
+        def live() -> None:
+            lease.renew()
+            self.clock.after(4, live)
+
+        live()
 
     def wire(self, patch: pytest.MonkeyPatch) -> None:
         """Let the command line find all this in place of the machine."""

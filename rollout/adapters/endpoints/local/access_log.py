@@ -87,9 +87,8 @@ class Line:
 
 def now(access_log: Path, moment: float) -> Cursor:
     """The cursor behind everything that is there at ``moment``."""
-    with _opened(access_log) as (_, number, growing):
-        size = os.fstat(growing.fileno()).st_size if growing is not None else 0
-        place = Place(number, size)
+    with _opened(access_log) as segments:
+        place = segments.end()
     return Cursor(place, place, moment, moment)
 
 
@@ -107,18 +106,19 @@ def read(
     """
     counted: Counter[tuple[str, bool]] = Counter()
     latency: dict[str, Counter[int]] = {arm: Counter() for arm in arms.values()}
-    at = cursor.counted
-    start = min(cursor.timed, cursor.counted) if histogram else cursor.counted
-    for place, end, line in _lines(access_log, start):
-        found = _judge(line, arms, cursor.since)
-        if found is not None:
-            if place >= cursor.counted:
-                counted[found.arm, found.failed] += 1
-            if histogram:
-                bucket = NEVER if found.failed else bucket_of(found.seconds)
-                latency[found.arm][bucket] += 1
-        at = max(at, end)
-    after = replace(cursor, counted=at, timed=at if histogram else cursor.timed, until=moment)
+    with _opened(access_log) as segments:
+        first = at = segments.fitted(cursor.counted)
+        timed = segments.fitted(cursor.timed)
+        for place, end, line in segments.lines(min(timed, first) if histogram else first):
+            found = _judge(line, arms, cursor.since)
+            if found is not None:
+                if place >= first:
+                    counted[found.arm, found.failed] += 1
+                if histogram:
+                    bucket = NEVER if found.failed else bucket_of(found.seconds)
+                    latency[found.arm][bucket] += 1
+            at = max(at, end)
+    after = replace(cursor, counted=at, timed=at if histogram else timed, until=moment)
     return after, {
         arm: Arm(
             requests=counted[arm, True] + counted[arm, False],
@@ -137,23 +137,46 @@ def arms_of(baseline: str, candidate: str, *, mirrored: bool) -> dict[str, str]:
     }
 
 
-def _lines(access_log: Path, start: Place) -> Iterator[tuple[Place, Place, bytes]]:
-    """Complete lines from ``start`` on, each with where it begins and ends."""
-    with _opened(access_log) as (finished, number, growing):
-        if start.segment > number:  # the endpoint was removed and made anew
-            start = Place(number, 0)
-        for older, path in finished.items():
-            if older >= start.segment:
+@dataclass(frozen=True, slots=True)
+class _Segments:
+    """The log at one moment.
+
+    Args:
+        finished: Segments by number, oldest first.
+        number: Of the growing segment.
+        growing: None: there is none, see ``_opened``.
+    """
+
+    finished: Mapping[int, Path]
+    number: int
+    growing: BinaryIO | None
+
+    def end(self) -> Place:
+        """Behind the newest line."""
+        size = 0 if self.growing is None else os.fstat(self.growing.fileno()).st_size
+        return Place(self.number, size)
+
+    def fitted(self, place: Place) -> Place:
+        """``place``, or the log's beginning where it was removed and made anew meanwhile."""
+        return place if place <= self.end() or self._is_renamed(place) else Place(0, 0)
+
+    def lines(self, start: Place) -> Iterator[tuple[Place, Place, bytes]]:
+        """Complete lines from ``start`` on, each with where it begins and ends."""
+        for number, path in self.finished.items():
+            if number >= start.segment:
                 with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
-                    yield from _lines_of(file, older, _offset(file, older, start))
-        if growing is None:
-            return
-        # Even where it is empty still, nothing will be added to those before it.
-        yield Place(number, 0), Place(number, 0), b""
-        yield from _lines_of(growing, number, _offset(growing, number, start))
+                    yield from _lines_of(file, number, start)
+        if self.growing is not None:
+            # Even where it is empty still, nothing will be added to those before it.
+            yield Place(self.number, 0), Place(self.number, 0), b""
+            yield from _lines_of(self.growing, self.number, start)
+
+    def _is_renamed(self, place: Place) -> bool:
+        return self.growing is None and place.segment in self.finished
 
 
-def _lines_of(file: BinaryIO, number: int, offset: int) -> Iterator[tuple[Place, Place, bytes]]:
+def _lines_of(file: BinaryIO, number: int, start: Place) -> Iterator[tuple[Place, Place, bytes]]:
+    offset = start.offset if number == start.segment else 0
     file.seek(offset)
     for line in file:
         if not line.endswith(b"\n"):
@@ -163,18 +186,12 @@ def _lines_of(file: BinaryIO, number: int, offset: int) -> Iterator[tuple[Place,
         yield place, Place(number, offset), line
 
 
-def _offset(file: BinaryIO, number: int, start: Place) -> int:
-    if number != start.segment or start.offset > os.fstat(file.fileno()).st_size:
-        return 0
-    return start.offset
-
-
 @contextlib.contextmanager
-def _opened(access_log: Path) -> Iterator[tuple[dict[int, Path], int, BinaryIO | None]]:
-    """The finished segments, and the growing one with its number.
+def _opened(access_log: Path) -> Iterator[_Segments]:
+    """The log as it is.
 
-    Between a rotation's rename and Envoy's new file there is no growing one, and the newest of the
-    finished ones may still get lines.
+    Between a rotation's rename and Envoy's new file there is no growing segment, and the newest of
+    the finished ones may still get lines.
     """
     with contextlib.ExitStack() as stack:
         while True:
@@ -185,7 +202,7 @@ def _opened(access_log: Path) -> Iterator[tuple[dict[int, Path], int, BinaryIO |
             if rotation.segments(access_log) == finished:
                 break  # else it may be a newer one that we have opened
         newest = max(finished, default=0)
-        yield finished, newest + 1 if growing is not None else max(newest, 1), growing
+        yield _Segments(finished, newest + (growing is not None or not finished), growing)
 
 
 def _judge(line: bytes, arms: Mapping[str, str], since: float) -> Line | None:

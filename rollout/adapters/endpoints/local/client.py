@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import cast
 
 import rollout
-from rollout.adapters.endpoints.local import shutdown
-from rollout.adapters.endpoints.local.folder import Folder, locked, read_json
+from rollout.adapters.endpoints.local import presence, shutdown
+from rollout.adapters.endpoints.local.folder import Folder, locked
 from rollout.adapters.endpoints.local.processes import inherited
 from rollout.adapters.endpoints.local.replica import tail
 from rollout.adapters.endpoints.local.unix_http import AWAY, OK, UnixConnection
@@ -22,8 +22,9 @@ from rollout.ports.clock import Clock
 
 Json = dict[str, object]
 
-CALL_SECONDS = 10.0
-_START_SECONDS = 10.0
+CALL_SECONDS = 10.0  # all of a call: an engine's start, if need be, and its answer
+_START_SECONDS = 7.0
+_LEAST_SECONDS = 1.0
 _PAUSE_SECONDS = 0.02
 # There is no engine, or it ended while it was asked.
 _NOBODY = (FileNotFoundError, ConnectionRefusedError, ConnectionResetError, BrokenPipeError)
@@ -43,36 +44,29 @@ class Client:
         Raises:
             EndpointRefused: it said no.
         """
+        until = self._clock.monotonic() + CALL_SECONDS
         try:
-            return self._ask(self._socket(), method, path, body)
+            return self._ask(method, path, body, until)
         except _NOBODY:
             self._start()  # every order is absolute: giving it twice is giving it once
-        except (OSError, http.client.HTTPException) as error:
-            raise self._away(f"does not answer: {error}") from error
         try:
-            return self._ask(self._socket(), method, path, body)
-        except (OSError, http.client.HTTPException) as error:
-            raise self._away(f"does not answer: {error}") from error
+            return self._ask(method, path, body, until)
+        except _NOBODY as error:
+            raise self._away(f"ended while it was asked: {error}") from error
 
     def call_if_up(self, method: str, path: str) -> Json | None:
         """Ask the engine if there is one; None: there is none, and none is started."""
         try:
-            return self._ask(self._socket(), method, path, None)
+            return self._ask(method, path, None, self._clock.monotonic() + CALL_SECONDS)
         except _NOBODY:
             return None
-        except (OSError, http.client.HTTPException) as error:
-            raise self._away(f"does not answer: {error}") from error
 
     def stop(self, how: str) -> None:
         """End the engine, if there is one: ``down`` with all that serves, ``release`` alone."""
-        try:
-            self._ask(self._socket(), "POST", f"/v1/{how}", None)
-        except _NOBODY:
-            pass
-        except (OSError, http.client.HTTPException) as error:
-            raise self._away(f"does not answer: {error}") from error
-        deadline = self._clock.monotonic() + _START_SECONDS
-        while self._clock.monotonic() < deadline:
+        until = self._clock.monotonic() + CALL_SECONDS
+        with contextlib.suppress(*_NOBODY):
+            self._ask("POST", f"/v1/{how}", None, until)
+        while self._clock.monotonic() < until:
             with locked(self._folder.lock) as lock:
                 if lock is not None:
                     if how == "down":
@@ -81,32 +75,43 @@ class Client:
             self._clock.sleep(_PAUSE_SECONDS)
         raise self._away("does not end")
 
-    def _socket(self) -> Path:
-        """Where the engine listens; one of another version is asked to make room."""
-        engine = read_json(self._folder.engine)
+    def _ask(self, method: str, path: str, body: Mapping[str, object] | None, until: float) -> Json:
+        """One question to a living engine; one of another version is asked to make room."""
+        engine = presence.find(self._folder)
         if engine is None:
             raise FileNotFoundError(self._folder.engine)
-        path = Path(str(engine["socket"]))
-        if engine["version"] != rollout.__version__:
-            with contextlib.suppress(http.client.HTTPException):
-                self._ask(path, "POST", "/v1/release", None)
+        if not engine.is_ours:
+            with contextlib.suppress(*_NOBODY):
+                self._talk(engine.socket, "POST", "/v1/release", None, until)
             raise ConnectionRefusedError
-        return path
+        status, found = self._talk(engine.socket, method, path, body, until)
+        if status == OK:
+            return found
+        what, do = str(found["what"]), str(found["do"])
+        if status == AWAY:
+            raise EndpointAway(what, do=do)
+        raise EndpointRefused(what, do=do)
 
-    def _ask(self, socket: Path, method: str, path: str, body: Mapping[str, object] | None) -> Json:
-        connection = UnixConnection(socket, timeout=CALL_SECONDS)
+    def _talk(
+        self,
+        socket: Path,
+        method: str,
+        path: str,
+        body: Mapping[str, object] | None,
+        until: float,
+    ) -> tuple[int, Json]:
+        left = max(_LEAST_SECONDS, until - self._clock.monotonic())
+        connection = UnixConnection(socket, left)
         try:
             connection.request(method, path, json.dumps(body or {}))
             answer = connection.getresponse()
-            found = cast(Json, json.loads(answer.read()))
+            return answer.status, cast(Json, json.loads(answer.read()))
+        except _NOBODY:
+            raise
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise self._away(f"does not answer: {error}") from error
         finally:
             connection.close()
-        if answer.status == OK:
-            return found
-        what, do = str(found["what"]), str(found["do"])
-        if answer.status == AWAY:
-            raise EndpointAway(what, do=do)
-        raise EndpointRefused(what, do=do)
 
     def _start(self) -> None:
         self._folder.make()
@@ -125,24 +130,11 @@ class Client:
             )
         deadline = self._clock.monotonic() + _START_SECONDS
         while self._clock.monotonic() < deadline:
-            if self._answers():
+            if presence.answers(self._folder):
                 return
             self._clock.sleep(_PAUSE_SECONDS)
         said = tail(self._folder.engine_log, most=1000).strip().splitlines()
         raise self._away(f"does not start: {said[-1] if said else 'it says nothing'}")
-
-    def _answers(self) -> bool:
-        engine = read_json(self._folder.engine)
-        if engine is None or engine["version"] != rollout.__version__:
-            return False
-        connection = UnixConnection(Path(str(engine["socket"])), CALL_SECONDS)
-        try:
-            connection.connect()
-        except OSError:
-            return False
-        finally:
-            connection.close()
-        return True
 
     def _away(self, how: str) -> EndpointAway:
         return EndpointAway(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import cast
@@ -10,6 +11,7 @@ from rollout.adapters.endpoints.local.specification import Specification
 from rollout.domain.errors import EndpointAway, EndpointRefused
 
 FORMAT = 1
+_NAME = re.compile(r"[a-zA-Z]([-a-zA-Z0-9]{0,30}[a-zA-Z0-9])?")
 _ALL = 100
 _MOST_MIRRORED = 50
 _MOST_INSTANCES = 50
@@ -114,7 +116,9 @@ class Desired:
 
         Raises:
             EndpointAway: a deployment of that name is still being deleted.
+            EndpointRefused: the name cannot be one.
         """
+        check_name(name)
         old = self.deployments.get(name)
         if old is not None and old.deleting:
             raise EndpointAway(
@@ -226,6 +230,19 @@ class Desired:
                 )
             if not traffic:
                 raise EndpointRefused("There is no live traffic that could be mirrored.", do=do)
+
+
+def check_name(name: str) -> None:
+    """See that a name is one that Azure ML would take; it becomes a part of paths here.
+
+    Raises:
+        EndpointRefused: it is not.
+    """
+    if not _NAME.fullmatch(name):
+        raise EndpointRefused(
+            f"{name!r} cannot be the name of an endpoint or a deployment.",
+            do="Use at most 32 letters, digits and dashes, beginning with a letter.",
+        )
 
 
 def _wanted(data: Mapping[str, object]) -> Wanted:

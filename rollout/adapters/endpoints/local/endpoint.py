@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import http.client
-import re
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from rollout.adapters.endpoints.local import access_log, snapshot
 from rollout.adapters.endpoints.local.client import CALL_SECONDS, Client
+from rollout.adapters.endpoints.local.desired import check_name
 from rollout.adapters.endpoints.local.folder import Folder, read_json, sockets_of
 from rollout.adapters.endpoints.local.load import OpenLoopLoad
 from rollout.adapters.endpoints.local.options import Options, options_findings, read_options
@@ -47,8 +48,8 @@ __all__ = ["LocalEndpoint", "build", "file_findings", "options_findings"]
 Json = dict[str, object]
 
 _BODY_BYTES = 64 * 1024
+_PROBE_SECONDS = 10.0
 _LOG_BYTES_A_LINE = 4096
-_NAME = re.compile(r"[a-zA-Z]([-a-zA-Z0-9]{0,30}[a-zA-Z0-9])?")
 
 
 def build(plan: Plan, *, home: Path, clock: Clock) -> LocalEndpoint:
@@ -70,11 +71,7 @@ class LocalEndpoint:
 
     def __init__(self, plan: Plan, *, home: Path, clock: Clock) -> None:
         name = plan.endpoint.name
-        if not _NAME.fullmatch(name):
-            raise EndpointRefused(
-                f"{name!r} cannot be an endpoint's name.",
-                do="Use 1 to 32 letters, digits and single dashes, beginning with a letter.",
-            )
+        check_name(name)
         self._plan = plan
         self._clock = clock
         self._options: Options = read_options(plan.endpoint.options)
@@ -105,12 +102,15 @@ class LocalEndpoint:
             raise self._absent()
         return str(keys["primary"])
 
-    def load(self, *, rps: float, bodies: Sequence[bytes]) -> OpenLoopLoad:
-        """Traffic through the split, ``rps`` requests a second, once it is started."""
+    def load(self, rps: float, bodies: Sequence[bytes]) -> OpenLoopLoad:
+        """See ``Endpoint.load``."""
         return OpenLoopLoad(lambda: (self._uri(), self.key_value()), rps=rps, bodies=bodies)
 
     def digest(self, role: str) -> str:
-        """See ``Endpoint.digest``."""
+        """See ``Endpoint.digest``; of a deployment without a file, only its name is known."""
+        ref = self._plan.deployment(role)
+        if ref.file is None:
+            return hashlib.sha256(ref.name.encode()).hexdigest()
         return self._digest_of(self._specification(role))
 
     def observe(self) -> Seen:
@@ -190,12 +190,12 @@ class LocalEndpoint:
 
     def cursor(self) -> str:
         """See ``Endpoint.cursor``."""
-        return str(access_log.now(self._folder.access_log, self._clock.now()))
+        return str(access_log.now(self._folder.access_log, self._now()))
 
     def read(self, cursor: str, *, mirrored: bool, histogram: bool) -> Reading:
         """See ``Endpoint.read``."""
         before = access_log.Cursor.parse(cursor)
-        moment = max(self._clock.now(), before.until)
+        moment = max(self._now(), before.until)
         after, arms = access_log.read(
             self._folder.access_log,
             before,
@@ -268,7 +268,10 @@ class LocalEndpoint:
         baseline = seen.deployments.get(self._plan.baseline.name)
         if baseline is None or not baseline.ready:
             return None
-        return self.probe(body, deployment=self._plan.baseline.name, timeout=CALL_SECONDS / 2)
+        return self.probe(body, deployment=self._plan.baseline.name, timeout=_PROBE_SECONDS)
+
+    def _now(self) -> float:
+        return round(self._clock.now(), 6)  # as a cursor writes it
 
     def _uri(self) -> str:
         uri = self.scoring_uri

@@ -7,10 +7,10 @@ import shutil
 import sys
 from pathlib import Path
 
-import rollout
 from rollout.adapters.clock import SystemClock
+from rollout.adapters.endpoints.local import presence
 from rollout.adapters.endpoints.local.control import Door
-from rollout.adapters.endpoints.local.folder import Folder, locked, replace_json, sockets_of
+from rollout.adapters.endpoints.local.folder import Folder, locked, sockets_of
 from rollout.adapters.endpoints.local.plane import DOWN, ControlPlane
 from rollout.ports.clock import Clock
 
@@ -32,6 +32,8 @@ def main() -> int:
             if lock is not None:
                 serve(folder, lock, clock)
                 return 0
+        if presence.answers(folder):
+            return 0
         clock.sleep(_PAUSE_SECONDS)
     return 0
 
@@ -42,10 +44,7 @@ def serve(folder: Folder, lock: int, clock: Clock) -> None:
     plane = ControlPlane(folder, sockets, clock)
     plane.start()
     door = Door(sockets / "control.sock", plane)
-    replace_json(
-        folder.engine,
-        {"pid": os.getpid(), "version": rollout.__version__, "socket": str(door.path)},
-    )
+    presence.announce(folder, door.path)
     while plane.ending is None and _is_ours(folder.lock, lock):
         plane.tick()
         plane.wait()

@@ -19,9 +19,9 @@ from rollout.adapters.endpoints.local.xds import Config, Layout, Upstream
 from rollout.domain.errors import EndpointAway, EndpointRefused
 from rollout.ports.clock import Clock
 
-_ACK_SECONDS = 3.0
+_ACK_SECONDS = 2.0
 _LISTED_SECONDS = 1.0
-_START_SECONDS = 10.0
+_START_SECONDS = 5.0
 _PAUSE_SECONDS = 0.004
 _FIRST_PAUSE_SECONDS = 0.2
 _LONGEST_PAUSE_SECONDS = 5.0
@@ -115,16 +115,22 @@ class Gateway:
         """
         if config == self.applied:
             return True
+        if self.process is None or not self.process.alive():
+            return False
+        # Until all of it is acknowledged nobody can say what is in force.
+        before, self.applied = self.applied, None
         both = replace(config, upstreams={**self._written.upstreams, **config.upstreams})
         try:
-            self._put_hosts(config)
-            self._put_clusters(both)
-            self._put_routes(config)
-            self._put_clusters(config)
+            self._put_hosts(config, anew=before is None)
+            self._put_clusters(both, anew=before is None)
+            if before is None or _routing(before) != _routing(config):
+                self._put_routes(config)
+            self._put_clusters(config, anew=False)
         except OSError as error:
-            self.error = f"Envoy does not answer: {error}"
+            if self._clock.monotonic() - self._started > _START_SECONDS:
+                self.error = f"Envoy does not answer: {error}"
             return False
-        for name in self._written.upstreams.keys() - config.upstreams.keys():
+        for name in both.upstreams.keys() - config.upstreams.keys():
             (self._layout.xds / xds.hosts_file(name)).unlink(missing_ok=True)
         self._written = self.applied = config
         self.error = ""
@@ -165,7 +171,7 @@ class Gateway:
         if "Address already in use" in said:
             raise EndpointRefused(
                 f"Port {self._layout.port} is taken by another program.",
-                do="Free it, or give the endpoint another one with endpoint.port.",
+                do="Free it, or write endpoint.port: auto in the plan, then: rollout apply",
             )
         raise EndpointAway(
             f"Envoy does not start: {said}",
@@ -185,26 +191,25 @@ class Gateway:
             self._put(name, resources)
         self._written = config
 
-    def _put_hosts(self, config: Config) -> None:
+    def _put_hosts(self, config: Config, *, anew: bool) -> None:
+        known = dict(self._written.upstreams)
         for name, upstream in config.upstreams.items():
-            before = self._written.upstreams.get(name)
-            if self.applied is None or before is None or before.hosts != upstream.hosts:
+            before = known.get(name)
+            if anew or before is None or before.hosts != upstream.hosts:
                 self._put(xds.hosts_file(name), xds.hosts(name, upstream))
-        known = self._written.upstreams
-        now = {**known, **{k: v for k, v in config.upstreams.items() if k in known}}
-        self._written = replace(self._written, upstreams=now)
+            if before is not None:
+                known[name] = replace(before, hosts=upstream.hosts)
+        self._written = replace(self._written, upstreams=known)
 
-    def _put_clusters(self, config: Config) -> None:
+    def _put_clusters(self, config: Config, *, anew: bool) -> None:
         wanted = xds.clusters(config, self._layout)
-        if self.applied is None or wanted != xds.clusters(self._written, self._layout):
+        if anew or wanted != xds.clusters(self._written, self._layout):
             self._put("cds.json", wanted)
         self._written = replace(self._written, upstreams=config.upstreams)
         # A change of hosts is not acknowledged by version; what Envoy lists tells.
         self._wait(lambda: self._lists(config.upstreams), _LISTED_SECONDS)
 
     def _put_routes(self, config: Config) -> None:
-        if self.applied is not None and _routing(self.applied) == _routing(config):
-            return
         refused_before = self._admin.accepted()[2]
         shadow = self._put("rds.shadow.json", routes.shadow_routes(config))
         front = self._put("rds.json", routes.routes(config))

@@ -22,7 +22,7 @@ from rollout.adapters.endpoints.local.folder import (
 from rollout.adapters.endpoints.local.gateway import Gateway
 from rollout.adapters.endpoints.local.house import House
 from rollout.adapters.endpoints.local.journal import Journal
-from rollout.adapters.endpoints.local.reached import Reached
+from rollout.adapters.endpoints.local.records import Records
 from rollout.adapters.endpoints.local.specification import Specification
 from rollout.adapters.endpoints.local.xds import Config, Layout
 from rollout.domain.errors import EndpointError, EndpointRefused
@@ -52,8 +52,7 @@ class ControlPlane:
         self._gateway: Gateway | None = None
         self._fleets: dict[str, Fleet] = {}
         self._keys: Mapping[str, str] = {}
-        self._recorded: Json = {}
-        self._reached: Json = {}
+        self._records = Records(folder)
         self._born_at = clock.monotonic()
         self.ending: str | None = None
 
@@ -200,7 +199,7 @@ class ControlPlane:
         with self._lock:
             desired, gateway = self._existing(), self._gateway
             applied = gateway.applied if gateway is not None else None
-            shown = applied if applied is not None else self._config()
+            shown = applied or self._config()
             return {
                 "name": desired.name,
                 "port": desired.port,
@@ -236,14 +235,12 @@ class ControlPlane:
                 return
             self._desired = desired = Desired.from_json(data)
             self._keys = cast(Mapping[str, str], read_json(self._folder.keys) or {})
-            records = read_json(self._folder.processes) or {}
-            self._reached = read_json(self._folder.status) or {}
             self._gateway = gateway = self._new_gateway(desired)
-            gateway.adopt(cast("Json | None", records.get("envoy")))
+            gateway.adopt(self._records.envoy())
             for name in desired.deployments:
                 self._fleets[name] = fleet = self._new_fleet(name, desired)
-                servers = cast("dict[str, list[Json]]", records.get("servers", {}))
-                fleet.adopt(servers.get(name, []), self._clock.monotonic())
+                fleet.reached = self._records.reached(name)
+                fleet.adopt(self._records.servers(name), self._clock.monotonic())
             shutdown.end_strays(desired.identity, self._known())
             self._journal.write("engine.started", version=rollout.__version__)
             try:
@@ -319,17 +316,8 @@ class ControlPlane:
             self._journal.write("deployment.gone", deployment=name)
 
     def _record(self) -> None:
-        gateway = self._gateway
-        envoy = gateway.process.identity.to_json() if gateway and gateway.process else None
-        servers = {name: [r.to_json() for r in f.replicas] for name, f in self._fleets.items()}
-        records: Json = {"envoy": envoy, "servers": servers}
-        if records != self._recorded:
-            replace_json(self._folder.processes, records)
-            self._recorded = records
-        reached: Json = {name: fleet.reached.to_json() for name, fleet in self._fleets.items()}
-        if reached != self._reached:
-            write_json(self._folder.status, reached)
-            self._reached = reached
+        if self._gateway is not None:
+            self._records.write(self._gateway, self._fleets.values())
 
     def _known(self) -> set[str]:
         gateway = self._gateway
@@ -349,15 +337,5 @@ class ControlPlane:
         return Gateway(self._folder, layout, desired.identity, self._clock)
 
     def _new_fleet(self, name: str, desired: Desired) -> Fleet:
-        fleet = Fleet(
-            name,
-            desired.deployments[name],
-            self._folder,
-            self._journal,
-            desired.identity,
-            self.wake,
-        )
-        reached = self._reached.get(name)
-        if isinstance(reached, dict):
-            fleet.reached = Reached.from_json(reached)
-        return fleet
+        wanted, mark = desired.deployments[name], desired.identity
+        return Fleet(name, wanted, self._folder, self._journal, mark, self.wake)

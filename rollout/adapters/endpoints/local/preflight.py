@@ -9,10 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rollout.adapters.endpoints.local import gateway, listeners, ports
-from rollout.adapters.endpoints.local.folder import Folder, replace_json
+from rollout.adapters.endpoints.local.folder import Folder, read_json, replace_json
 from rollout.adapters.endpoints.local.options import Options
 from rollout.adapters.endpoints.local.processes import inherited
-from rollout.adapters.endpoints.local.specification import file_findings
+from rollout.adapters.endpoints.local.specification import (
+    Specification,
+    file_findings,
+    read_deployment,
+)
 from rollout.adapters.endpoints.local.xds import Config, Layout
 from rollout.domain.errors import EndpointError, EndpointRefused
 from rollout.domain.plan import BASELINE, CANDIDATE, DeploymentRef, Plan
@@ -21,7 +25,15 @@ from rollout.ports.endpoint import Answer, Finding
 _SECONDS = 10.0
 _OK = 200
 _NEEDED = "azureml_inference_server_http"
-_LOOK = f"import importlib.util, sys; sys.exit(importlib.util.find_spec({_NEEDED!r}) is None)"
+_NO_SERVER = 3
+# Asked of the deployment's own interpreter, which may be another version than ours.
+_LOOK = f"""
+import importlib.util, sys
+if importlib.util.find_spec({_NEEDED!r}) is None:
+    sys.exit({_NO_SERVER})
+with open(sys.argv[1], "rb") as file:
+    compile(file.read(), sys.argv[1], "exec")
+"""
 
 
 def preflight(
@@ -35,13 +47,11 @@ def preflight(
         folder: Of the endpoint; it may not exist.
         probe: Sends a request to the baseline; None: it does not serve.
     """
-    exists = folder.desired.exists()
-    found = [_envoy()]
-    if not exists:
-        found.append(_port(options))
+    desired = read_json(folder.desired)
+    found = [_envoy(), _port(options) if desired is None else _same_port(options, desired["port"])]
     for role in (BASELINE, CANDIDATE):
         found += _deployment(role, plan.deployment(role), options)
-    if exists and plan.requests:
+    if desired is not None and plan.requests:
         found += _request(plan, probe)
     return tuple(found)
 
@@ -72,11 +82,21 @@ def _port(options: Options) -> Finding:
     if options.port is not None and ports.is_taken(options.port):
         text = (
             f"Port {options.port} is taken by another program. "
-            "Free it, or write endpoint.port: auto."
+            "Free it, or write endpoint.port: auto in the plan."
         )
         return Finding("port", ok=False, text=text)
     text = "A port will be chosen." if options.port is None else f"Port {options.port} is free."
     return Finding("port", ok=True, text=text)
+
+
+def _same_port(options: Options, port: object) -> Finding:
+    if options.port in (None, port):
+        return Finding("port", ok=True, text=f"The endpoint has port {port}.")
+    text = (
+        f"The endpoint has port {port} already, and the plan wants {options.port}. "
+        f"Write endpoint.port: {port}, or remove the endpoint: rollout destroy"
+    )
+    return Finding("port", ok=False, text=text)
 
 
 def _deployment(role: str, ref: DeploymentRef, options: Options) -> list[Finding]:
@@ -86,25 +106,29 @@ def _deployment(role: str, ref: DeploymentRef, options: Options) -> list[Finding
     if problems:
         text = " ".join(f"{what} {do}" for what, do in problems)
         return [Finding(f"{role} files", ok=False, text=text)]
-    python = options.python.get(ref.name, options.python.get("", sys.executable))
-    return [
-        Finding(f"{role} files", ok=True, text=f"{ref.file} can be run."),
-        _python(role, python),
-    ]
+    found = options.applied(read_deployment(ref.file, ref.overrides), ref.name)
+    unused = f" Without meaning here: {', '.join(found.ignored)}." if found.ignored else ""
+    text = f"{ref.file} can be run.{unused}"
+    return [Finding(f"{role} files", ok=True, text=text), _interpreter(role, found)]
 
 
-def _python(role: str, python: str) -> Finding:
-    name = f"{role} interpreter"
+def _interpreter(role: str, specification: Specification) -> Finding:
+    name, python = f"{role} interpreter", specification.python or sys.executable
+    script = specification.code / specification.scoring_script
     try:
-        done = _run([python, "-c", _LOOK])
+        done = _run([python, "-c", _LOOK, str(script)])
     except (OSError, subprocess.TimeoutExpired) as error:
         text = f"{python} cannot be run: {error}. Correct endpoint.python."
         return Finding(name, ok=False, text=text)
-    if done.returncode:
+    if done.returncode == _NO_SERVER:
         text = (
             f"{python} has no {_NEEDED}. "
             f"Install it: {python} -m pip install azureml-inference-server-http"
         )
+        return Finding(name, ok=False, text=text)
+    if done.returncode:
+        said = done.stderr.strip().rpartition("\n")[2]
+        text = f"{python} does not take {script}: {said}. Correct the script."
         return Finding(name, ok=False, text=text)
     return Finding(name, ok=True, text=f"{python} has the inference server.")
 

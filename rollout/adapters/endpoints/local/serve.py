@@ -13,7 +13,7 @@ from typing import Any, Callable  # noqa: UP035 -- the interpreter may be old
 
 _LISTENING = "ROLLOUT_LISTENING"
 _FAULTS = "ROLLOUT_FAULTS"
-_FOR_EVER_SECONDS = 3600
+_GLANCE_SECONDS = 0.1
 
 
 class Faults:
@@ -32,9 +32,9 @@ class Faults:
             if self._hit("crash"):
                 os._exit(70)
             if self._hit("hang"):
-                time.sleep(_FOR_EVER_SECONDS)  # noqa: TID251 -- no rollout in this interpreter
+                self._hang()
             if self._hit("delay"):
-                time.sleep(self._faults["delay"]["seconds"])  # noqa: TID251 -- as above
+                time.sleep(self._faults["delay"]["seconds"])  # noqa: TID251 -- runs without rollout
             if self._hit("error"):
                 return _internal_error(start_response)
         return self._application(environ, start_response)
@@ -42,6 +42,11 @@ class Faults:
     def _hit(self, kind: str) -> bool:
         percent = self._faults.get(kind, {}).get("percent", 0.0)
         return random.random() * 100 < percent  # noqa: S311 -- no secret
+
+    def _hang(self) -> None:
+        while "hang" in self._faults:
+            time.sleep(_GLANCE_SECONDS)  # noqa: TID251 -- runs without rollout
+            self._refresh()
 
     def _refresh(self) -> None:
         try:

@@ -102,13 +102,19 @@ def _copy(specification: Specification, draft: Path) -> Specification:
 
 def _copy_tree(source: Path, target: Path) -> None:
     if source.is_file():
-        shutil.copy(source, target)
+        _copy_file(source, target)
         return
     target.mkdir()
     for name, path in files_of(source):
         copy = target / name
         copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(path, copy)
+        _copy_file(path, copy)
+
+
+def _copy_file(source: Path, target: Path) -> None:
+    shutil.copy(source, target)
+    with target.open("rb") as file:
+        os.fsync(file.fileno())  # the folder's final name promises whole files
 
 
 def _walk(folder: Path, below: str, above: frozenset[str]) -> Iterator[tuple[str, Path]]:

@@ -1,4 +1,4 @@
-"""Tables for people: what a plan would do, which runs there were, what a run did."""
+"""What a plan would do, as a table for people."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ from rollout.runtime.begin import Course
 from rollout.runtime.preview import Preview, Step
 
 _INKS = {"+": Ink.GOOD, "~": Ink.WARN, "-": Ink.BAD}
-_GOOD = {"completed", "undone"}
-_OPEN = {"running", "waiting_approval", "paused", "rolling_back"}
 
 
 # --- plan ---------------------------------------------------------------------
@@ -123,40 +121,3 @@ def _sum(preview: Preview, file: str) -> tuple[Row, ...]:
 
 def _was(run: Run) -> str:
     return outcome(run).replace("_", " ")
-
-
-# --- runs ---------------------------------------------------------------------
-
-
-def history_table(runs: Sequence[Run], now: float) -> tuple[Row, ...]:
-    """A line for each run, newest first."""
-    head = ("run", "endpoint", "plan", "outcome", "started", "took", "by", "why")
-    table: list[list[Part]] = [[Piece(word, Ink.DIM) for word in head]]
-    for run in runs:
-        word = outcome(run)
-        took = words.lapse((run.ended or now) - run.started)
-        why = run.cause.text if run.cause else ""
-        table.append(
-            [
-                Piece(run.id, Ink.STRONG),
-                run.endpoint,
-                run.plan,
-                Piece(word, outcome_ink(word)),
-                words.moment(run.started),
-                took,
-                run.author,
-                _short(why),
-            ]
-        )
-    return columns(table)
-
-
-def outcome_ink(word: str) -> Ink:
-    """The colour of an outcome."""
-    if word in _GOOD:
-        return Ink.GOOD
-    return Ink.ACTIVE if word in _OPEN else Ink.BAD
-
-
-def _short(text: str, limit: int = 60) -> str:
-    return text if len(text) <= limit else f"{text[: limit - 3]}..."

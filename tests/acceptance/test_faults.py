@@ -1,0 +1,169 @@
+"""What breaks: the runner in every stage, Envoy, a replica, the port, the metrics."""
+
+import signal
+import socket
+from collections import Counter
+
+import psutil
+import pytest
+
+from rollout.domain.endpoint import PutDeployment
+from rollout.domain.events import Intended, OwnerTook
+from rollout.domain.run import Phase
+from tests.acceptance.conftest import Site
+from tests.acceptance.test_rollouts import RPS, up
+
+STAGES = ("scale", "create", "smoke", "mirror", "shift-10", "shift-100", "delete")
+
+
+def test_a_runner_killed_in_every_stage_ends_as_an_undisturbed_one(site: Site) -> None:
+    plan = site.quick("plans/safe-rollout.yaml", stages__1__scale__instances=3)
+    up(site, plan)
+    killed: set[str] = set()
+
+    with site.traffic(plan, RPS) as clients:
+        runner = site.start("apply", plan, "--auto-approve")
+        while runner.poll() is None:
+            stage = site.stage()
+            kind = next((each for each in STAGES if stage.startswith(each)), "")
+            if kind and kind not in killed:
+                killed.add(kind)
+                runner.send_signal(signal.SIGKILL)
+                runner.wait()
+                runner = site.start("apply", plan, "--auto-approve")
+                continue
+            site.wait(lambda was=stage, it=runner: site.stage() != was or it.poll() is not None)
+    clients.stop()
+
+    assert runner.returncode == 0, (site.folder / "runner.out").read_text()[-3000:]
+    assert {"mirror", "shift-10", "shift-100"} <= killed
+    assert len(killed) >= 5
+    assert clients.failed() == []
+    assert site.run().phase is Phase.COMPLETED
+    events = [entry.event for entry in site.events()]
+    creates = [e for e in events if isinstance(e, Intended) and isinstance(e.effect, PutDeployment)]
+    assert Counter(e.effect.name for e in creates)["green"] <= 2  # the second found it there
+    assert sum(isinstance(event, OwnerTook) for event in events) == len(killed)
+    endpoint = site.endpoint(plan)
+    seen = endpoint.observe()
+    endpoint.close()
+    assert (dict(seen.traffic), set(seen.deployments)) == ({"green": 100}, {"green"})
+
+
+def test_envoy_and_a_replica_die_and_the_rollout_goes_on(site: Site) -> None:
+    plan = site.quick("plans/safe-rollout.yaml", stages__1__scale__instances=3)
+    up(site, plan)
+
+    with site.traffic(plan, 50) as clients:
+        runner = site.start("apply", plan, "--auto-approve")
+        site.wait(lambda: site.stage().startswith("mirror"))
+        process_named(site, "envoy").kill()
+        site.wait(lambda: site.stage().startswith("shift-10"), 150)
+        process_named(site, "gunicorn", deployment="blue").kill()
+        runner.wait(200)
+    clients.stop()
+
+    run = site.run()
+    assert run.phase is Phase.COMPLETED or run.cause is not None, run
+    assert len(clients.failed()) < len(clients.answers) * 0.05
+    late = clients.answers[-1].at - 5
+    assert [each for each in clients.failed() if each.at > late] == []
+
+
+def process_named(site: Site, kind: str, deployment: str = "") -> psutil.Process:
+    """A process of this site's endpoint, found from outside by its environment."""
+    for process in psutil.process_iter():
+        try:
+            words = " ".join(process.cmdline())
+            tag = process.environ().get("ROLLOUT_TAG", "")
+            home = str(site.folder)
+            mine = home in words or home in tag or home in process.environ().get("AML_APP_ROOT", "")
+        except psutil.Error:
+            continue
+        fits = ("envoy" in words) if kind == "envoy" else ("serve.py" in words)
+        if mine and fits and deployment in tag and "engine" not in words:
+            return process
+    return pytest.fail(f"no {kind} of {site.folder}")
+
+
+def test_a_second_runner_is_refused_while_the_first_is_alive(site: Site) -> None:
+    runner = site.start("apply", "plans/safe-rollout.yaml", "--auto-approve")
+    site.wait(lambda: site.stage().startswith("mirror"))
+
+    second = site.rollout("apply", "plans/safe-rollout.yaml", "--auto-approve")
+
+    assert second.returncode == 30, second.stderr
+    assert str(runner.pid) in second.stderr
+    assert runner.poll() is None
+
+
+def test_interrupted_and_terminated_runs_go_on_later(site: Site) -> None:
+    runner = site.start("apply", "plans/safe-rollout.yaml", "--auto-approve")
+    site.wait(lambda: site.stage().startswith("mirror"))
+
+    runner.send_signal(signal.SIGINT)
+
+    assert runner.wait(20) == 130
+    runner = site.start("apply", "plans/safe-rollout.yaml", "--auto-approve")
+    site.wait(lambda: site.stage().startswith("shift-10"))
+    runner.send_signal(signal.SIGTERM)
+    assert runner.wait(20) == 143
+    aborted = site.rollout("abort", "-m", "enough")
+    assert aborted.returncode == 14, aborted.stderr
+    assert site.run().phase is Phase.ROLLED_BACK
+
+
+def test_a_taken_port_is_a_clear_error(site: Site) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        plan = site.change("plans/safe-rollout.yaml", endpoint__port=port)
+
+        done = site.rollout("apply", plan, "--auto-approve")
+
+    assert done.returncode == 32, (done.returncode, done.stderr)
+    assert str(port) in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_orders_from_another_process(site: Site) -> None:
+    plan = site.change("plans/safe-rollout.yaml")
+    data = (site.folder / plan).read_text()
+    text = data.replace("- shift: 100%", "- approve: {}\n- shift: 100%")
+    (site.folder / plan).write_text(text)
+    runner = site.start("apply", plan, "--auto-approve")
+    site.wait(lambda: site.stage().startswith("mirror"))
+
+    assert site.rollout("pause").returncode == 0
+    site.wait(lambda: site.run().phase is Phase.PAUSED, 20)
+    assert site.rollout("status", "--detailed-exitcode").returncode == 23
+    assert site.rollout("resume").returncode == 0
+    site.wait(lambda: site.stage().startswith("approve"), 150)
+    site.wait(lambda: site.rollout("status", "--detailed-exitcode").returncode == 21, 20)
+    assert site.rollout("approve", "-m", "looks good").returncode == 0
+
+    assert runner.wait(150) == 0, (site.folder / "runner.out").read_text()[-3000:]
+    undone = site.rollout("undo")
+    assert undone.returncode != 0  # blue is deleted: it must say so
+    assert "blue" in undone.stderr
+
+
+def test_a_change_by_hand_holds_the_run(site: Site) -> None:
+    runner = site.start("apply", "plans/safe-rollout.yaml", "--auto-approve")
+    site.wait(lambda: site.stage().startswith("shift-10"))
+    site.wait(lambda: site.run().share == 10, 20)
+    endpoint = site.endpoint("plans/safe-rollout.yaml")
+
+    from rollout.domain.endpoint import SetSplit  # noqa: PLC0415
+
+    endpoint.perform(SetSplit({"blue": 50, "green": 50}), run="somebody")
+    endpoint.close()
+
+    assert runner.wait(30) == 31
+    assert "50" in (site.folder / "runner.out").read_text()
+    done = site.rollout("abort")
+    assert done.returncode == 14, done.stderr
+    endpoint = site.endpoint("plans/safe-rollout.yaml")
+    assert dict(endpoint.observe().traffic) == {"blue": 100}
+    endpoint.close()

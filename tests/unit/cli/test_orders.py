@@ -1,0 +1,146 @@
+"""``approve``, ``reject``, ``pause``, ``resume``, ``abort``, ``retry``, ``undo``, ``destroy``."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import sys
+
+import pytest
+
+from rollout.cli.exits import Exit
+from tests.unit.cli.scene import PLAN, Scene
+from tests.unit.cli.test_apply import AUTO, Terminal
+
+
+@pytest.fixture
+def waiting(scene: Scene) -> Scene:
+    """A run that nobody drives any more, at its approval."""
+    scene.write(PLAN)
+    scene.clock.after(70, lambda: os.kill(os.getpid(), signal.SIGINT))
+    assert scene.call(*AUTO).code == Exit.INTERRUPTED
+    return scene
+
+
+def test_an_approval_is_written_down_and_says_that_nobody_drives(waiting: Scene) -> None:
+    told = waiting.call("approve", "-m", "fine")
+
+    assert (told.code, told.out) == (0, "")
+    assert "Nobody drives r-" in told.err
+    assert told.err.endswith("go on: rollout apply PLAN\n")
+    assert waiting.call(*AUTO).code == 0
+    assert waiting.world.splits[-1] == "green 100"
+
+
+def test_an_order_names_who_will_follow_it(waiting: Scene) -> None:
+    waiting.occupy()
+
+    told = waiting.call("pause", "-o", "json")
+
+    assert "bob@lab pid 12 drives it and will follow." in told.err
+    data = json.loads(told.out)
+    assert (data["order"], data["outcome"], data["driven_by"]) == (
+        "paused",
+        "paused",
+        "bob@lab pid 12",
+    )
+
+
+def test_pause_and_resume(waiting: Scene) -> None:
+    assert waiting.call("pause").code == 0
+    assert waiting.call("pause").code == Exit.USAGE
+    assert waiting.call("resume").code == 0
+    assert waiting.call("status", "-o", "json").out.count("waiting_approval") == 1
+
+
+@pytest.mark.parametrize("verb", ["abort", "reject"])
+def test_an_end_that_nobody_drives_is_driven_at_once(waiting: Scene, verb: str) -> None:
+    told = waiting.call(verb, "-m", "found a bug")
+
+    assert told.code == Exit.ABORTED
+    assert waiting.world.splits[-1] == "blue 100"
+    assert "found a bug" in told.out
+    assert "Rolled back and verified" in told.out
+    assert "✔ traffic blue 100: read back after" in told.out
+
+
+def test_an_end_is_left_to_whoever_drives(waiting: Scene) -> None:
+    waiting.occupy()
+
+    told = waiting.call("abort")
+
+    assert told.code == 0
+    assert "bob@lab pid 12 drives it and will go back." in told.err
+    assert waiting.world.splits[-1] == "blue 90 green 10"
+
+
+def test_an_end_that_keeps_the_traffic_needs_no_driving(waiting: Scene) -> None:
+    told = waiting.call("abort", "--keep-traffic", "-o", "json")
+
+    assert told.code == Exit.ABORTED
+    assert json.loads(told.out)["outcome"] == "aborted"
+    assert waiting.world.splits[-1] == "blue 90 green 10"
+
+
+def test_a_drift_is_adopted(waiting: Scene) -> None:
+    waiting.world.by_hand({"blue": 80, "green": 20})
+    held = waiting.call(*AUTO)
+
+    assert held.code == Exit.DRIFT
+    assert "rollout resume --adopt r-" in held.out
+    assert waiting.call("resume", "--adopt").code == 0
+    waiting.clock.after(20, lambda: waiting.call("approve"))
+    assert waiting.call(*AUTO).code == 0
+
+
+def test_a_held_stage_is_tried_again(scene: Scene) -> None:
+    text = PLAN.replace("  - approve: {expires: 1d}\n", "")
+    scene.write(text.replace("{verify: {within: 2m}}", "{action: hold}"))
+    scene.world.doom("green", "no memory")
+
+    held = scene.call(*AUTO)
+
+    assert held.code == Exit.HELD
+    assert "no memory" in held.out
+    assert scene.call("retry").code == 0
+    assert scene.call(*AUTO).code == 0
+
+
+def test_undo_goes_back_and_an_open_run_is_aborted(scene: Scene) -> None:
+    scene.call(*AUTO)
+
+    told = scene.call("undo")
+
+    assert told.code == 0
+    assert "↶ churn is back at blue 100." in told.out
+    assert scene.world.splits[-1] == "blue 100"
+
+
+def test_undo_of_an_open_run_is_an_abort(waiting: Scene) -> None:
+    assert waiting.call("undo", "-o", "none").code == Exit.ABORTED
+    assert waiting.world.splits[-1] == "blue 100"
+
+
+def test_undo_of_a_driven_run_is_left_to_its_driver(waiting: Scene) -> None:
+    waiting.occupy()
+
+    told = waiting.call("undo")
+
+    assert told.code == 0
+    assert "bob@lab pid 12 drives it and will go back." in told.err
+
+
+def test_destroy_asks(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert scene.call("destroy", "plan.yaml").code == Exit.USAGE
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    monkeypatch.setattr(sys, "stdin", Terminal("no\n"))
+    assert scene.call("destroy", "plan.yaml").code == Exit.ABORTED
+    assert scene.call("plan", "plan.yaml").out.count("blue") > 1
+
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    told = scene.call("destroy", "plan.yaml", "--auto-approve", "-o", "json")
+
+    assert json.loads(told.out) == {"outcome": "destroyed", "code": 0, "endpoint": "churn"}
+    assert "churn does not exist yet" in scene.call("plan", "plan.yaml").out

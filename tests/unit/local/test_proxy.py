@@ -1,0 +1,115 @@
+"""What Envoy is told: the rules that keep requests from being lost or shown to the wrong one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from rollout.adapters.endpoints.local import listeners, routes, xds
+from rollout.adapters.endpoints.local.xds import Config, Host, Layout, Upstream
+
+LAYOUT = Layout(8700, Path("/x"), Path("/a.jsonl"), Path("/admin"), Path("/shadow"))
+UPSTREAMS = {"blue": Upstream(5000, (Host(1), Host(2, draining=True))), "green": Upstream(900)}
+KEYS = {"primary": "secret-1", "secondary": "secret-2"}
+
+
+def front(traffic: dict[str, int], mirror: dict[str, int] | None = None) -> list[dict]:
+    config = Config(UPSTREAMS, traffic, mirror or {}, KEYS)
+    return routes.routes(config)[0]["virtual_hosts"][0]["routes"]
+
+
+def test_the_header_comes_before_the_split_and_is_never_mirrored() -> None:
+    found = front({"blue": 100}, {"green": 50})
+
+    assert [route["name"] for route in found] == [
+        "direct:blue", "direct:green", "direct:unknown", "split",
+    ]  # fmt: skip
+    assert ["request_mirror_policies" in json.dumps(route) for route in found] == [
+        False, False, False, True,
+    ]  # fmt: skip
+    assert found[2]["direct_response"]["status"] == 404
+
+
+def test_the_mirror_counts_in_millionths() -> None:
+    policy = front({"blue": 100}, {"green": 50})[-1]["route"]["request_mirror_policies"][0]
+
+    share = policy["runtime_fraction"]["default_value"]
+    assert share == {"numerator": 500_000, "denominator": "MILLION"}
+    assert policy["cluster"] == "ep~shadowgate"
+
+
+@pytest.mark.parametrize("traffic", [{}, {"blue": 0}])
+def test_no_traffic_is_a_404_and_no_sum_of_zero(traffic: dict[str, int]) -> None:
+    last = front(traffic)[-1]
+
+    assert last["direct_response"]["status"] == 404
+    assert "route" not in last
+
+
+def test_zero_shares_are_no_clusters() -> None:
+    weighted = front({"blue": 100, "green": 0})[-1]["route"]["weighted_clusters"]["clusters"]
+
+    assert [(one["name"], one["weight"]) for one in weighted] == [("ep~blue~live", 100)]
+
+
+def test_keys_are_in_the_routes_only_and_are_never_passed_on() -> None:
+    config = Config(UPSTREAMS, {"blue": 100}, {}, KEYS)
+    others = [
+        listeners.bootstrap(LAYOUT),
+        xds.clusters(config, LAYOUT),
+        routes.shadow_routes(config),
+        xds.hosts("blue", UPSTREAMS["blue"]),
+    ]
+
+    text = json.dumps(routes.routes(config))
+
+    assert "secret-1" in text
+    assert "secret-2" in text
+    assert '"hide_credentials": true' in text
+    assert "secret" not in json.dumps(others)
+    assert '"hide_credentials": true' in json.dumps(others[0]), "fails closed without routes"
+
+
+def test_the_public_listener_is_on_the_loopback_and_shares_its_port_with_nobody() -> None:
+    public, gate = listeners.bootstrap(LAYOUT)["static_resources"]["listeners"]
+
+    assert public["address"]["socket_address"] == {"address": "127.0.0.1", "port_value": 8700}
+    assert public["enable_reuse_port"] is False
+    assert gate["address"]["pipe"] == {"path": "/shadow", "mode": 0o600}
+
+
+def test_each_deployment_has_its_own_time_limit_and_a_bounded_shadow() -> None:
+    clusters = {one["name"]: one for one in xds.clusters(Config(UPSTREAMS), LAYOUT)}
+
+    limits = {
+        name: one["typed_extension_protocol_options"][
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+        ]["common_http_protocol_options"]["max_stream_duration"]
+        for name, one in clusters.items()
+        if name != "ep~shadowgate"
+    }
+    assert limits == {
+        "ep~blue~live": "5.000s", "ep~blue~shadow": "5.000s",
+        "ep~green~live": "0.900s", "ep~green~shadow": "0.900s",
+    }  # fmt: skip
+    shadow = clusters["ep~green~shadow"]["circuit_breakers"]["thresholds"][0]
+    assert shadow["max_requests"] == 64
+    # The last server is never ejected: one reset must not become an outage.
+    assert clusters["ep~blue~live"]["outlier_detection"]["max_ejection_percent"] == 50
+
+
+def test_a_draining_server_is_told_to_envoy() -> None:
+    found = xds.hosts("blue", UPSTREAMS["blue"])[0]["endpoints"][0]["lb_endpoints"]
+
+    assert [one["health_status"] for one in found] == ["HEALTHY", "DRAINING"]
+
+
+def test_a_leaving_deployment_has_a_cluster_and_no_route() -> None:
+    config = Config({"blue": UPSTREAMS["blue"], "green": Upstream(900, leaving=True)})
+
+    text = json.dumps([routes.routes(config), routes.shadow_routes(config)])
+
+    assert "green" not in text
+    assert "ep~green~live" in json.dumps(xds.clusters(config, LAYOUT))

@@ -1,0 +1,270 @@
+"""Azure ML's YAML, read for this machine; and the copies that are taken of its files."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from rollout.adapters.endpoints.local import snapshot
+from rollout.adapters.endpoints.local.options import options_findings, read_options
+from rollout.adapters.endpoints.local.specification import (
+    Specification,
+    file_findings,
+    read_auth_mode,
+    read_deployment,
+)
+from rollout.domain.errors import EndpointRefused
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    (tmp_path / "model-1" / "model").mkdir(parents=True)
+    (tmp_path / "model-1" / "model" / "weights.pkl").write_bytes(b"1")
+    (tmp_path / "model-1" / "code").mkdir()
+    (tmp_path / "model-1" / "code" / "score.py").write_text("def init(): pass\n")
+    (tmp_path / "azure").mkdir()
+    path = tmp_path / "azure" / "blue.yml"
+    path.write_text(
+        """
+        $schema: https://azuremlschemas.azureedge.net/latest/managedOnlineDeployment.schema.json
+        name: blue
+        endpoint_name: my-endpoint
+        model: {path: ../model-1/model/}
+        code_configuration: {code: ../model-1/code/, scoring_script: score.py}
+        environment: {conda_file: conda.yml, image: mcr.microsoft.com/x}
+        environment_variables: {LEVEL: 3, NAME: x}
+        instance_type: Standard_DS3_v2
+        instance_count: 2
+        request_settings: {request_timeout_ms: 9000, max_concurrent_requests_per_instance: 4}
+        readiness_probe: {initial_delay: 5, period: 2, failure_threshold: 10}
+        """
+    )
+    return path
+
+
+def changed(file: Path, **values: object) -> str:
+    data = yaml.safe_load(file.read_text())
+    data.update(values)
+    file.write_text(yaml.safe_dump(data))
+    return str(file)
+
+
+def test_a_managed_deployment_is_read(file: Path) -> None:
+    found = read_deployment(str(file), {})
+
+    root = file.parents[1] / "model-1"
+    assert found == Specification(
+        model=root / "model",
+        code=root / "code",
+        scoring_script="score.py",
+        environment={"LEVEL": "3", "NAME": "x"},
+        instances=2,
+        timeout_ms=9000,
+        start_seconds=25.0,
+        ignored=(
+            "environment",
+            "instance_type",
+            "request_settings.max_concurrent_requests_per_instance",
+        ),
+    )
+    assert file_findings(str(file), {}) == []
+    assert Specification.from_json(found.to_json()) == found
+
+
+def test_azures_defaults_apply(file: Path) -> None:
+    data = yaml.safe_load(file.read_text())
+    for key in ("request_settings", "readiness_probe", "instance_count", "model"):
+        del data[key]
+    file.write_text(yaml.safe_dump(data))
+
+    found = read_deployment(str(file), {})
+
+    assert (found.timeout_ms, found.start_seconds, found.instances) == (5000, 300.0, 1)
+    assert found.model is None
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {"instance_count": 5, "request_settings.request_timeout_ms": 100},
+        {"instance_count": 5, "request_settings": {"request_timeout_ms": 100}},
+    ],
+)
+def test_overrides_replace_values(file: Path, overrides: dict[str, object]) -> None:
+    found = read_deployment(str(file), overrides)
+
+    assert (found.instances, found.timeout_ms) == (5, 100)
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ({"model": "azureml:credit:3"}, "asset in the cloud"),
+        ({"model": {"path": "azureml://datastores/x"}}, "asset in the cloud"),
+        ({"model": {"path": "../nowhere"}}, "is not there"),
+        ({"model": {"name": "x"}}, "model has no path"),
+        ({"code_configuration": {"code": "azureml:c:1", "scoring_script": "s"}}, "asset in the"),
+        ({"code_configuration": {"code": "nope", "scoring_script": "s"}}, "is not a folder"),
+        ({"code_configuration": {"code": ".", "scoring_script": "s.py"}}, "is not there"),
+        ({"code_configuration": None}, "no code and scoring_script"),
+        ({"code_configuration": "x"}, "not a mapping"),
+        ({"instance_count": 0}, "instance_count is 0"),
+        ({"instance_count": "two"}, "instance_count is 'two'"),
+        ({"instance_count": True}, "instance_count is True"),
+        ({"instance_count": 51}, "instance_count is 51"),
+        ({"request_settings": {"request_timeout_ms": 1.5}}, "request_timeout_ms is 1.5"),
+        ({"environment_variables": {"A": [1]}}, "environment_variables.A"),
+        ({"environment_variables": ["A"]}, "not a mapping"),
+        ({"liveness_probe": {"period": 0}}, "liveness_probe.period is 0"),
+    ],
+)
+def test_what_cannot_run_here_is_found(file: Path, values: dict[str, object], text: str) -> None:
+    path = changed(file, **values)
+
+    findings = file_findings(path, {})
+
+    assert [what for what, _ in findings if text in what]
+    assert all(do.endswith(".") for _, do in findings)
+    with pytest.raises(EndpointRefused, match=r"blue\.yml"):
+        read_deployment(path, {})
+
+
+def test_all_findings_come_at_once(file: Path) -> None:
+    path = changed(file, instance_count=0, model="azureml:m:1", code_configuration={})
+
+    assert len(file_findings(path, {})) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "what"), [("- a\n", "no mapping"), ("a: [", "not YAML"), ("\0", "not YAML")]
+)
+def test_a_file_that_is_none_is_a_finding(tmp_path: Path, text: str, what: str) -> None:
+    path = tmp_path / "x.yml"
+    path.write_text(text)
+
+    assert what in file_findings(str(path), {})[0][0]
+    assert "cannot be read" in file_findings(str(tmp_path / "no.yml"), {})[0][0]
+
+
+def test_the_authentication_of_an_endpoint_file(tmp_path: Path) -> None:
+    path = tmp_path / "endpoint.yml"
+    path.write_text("name: x\nauth_mode: aad_token\n")
+
+    assert read_auth_mode(str(path)) == "aad_token"
+    assert read_auth_mode(None) == "key"
+    path.write_text("auth_mode: none\n")
+    with pytest.raises(EndpointRefused, match="auth_mode is 'none'"):
+        read_auth_mode(str(path))
+
+
+def test_the_digest_sees_content_and_names_and_nothing_else(file: Path) -> None:
+    root = file.parents[1] / "model-1"
+    weights, score = root / "model" / "weights.pkl", root / "code" / "score.py"
+    found = read_deployment(str(file), {})
+    first = snapshot.digest_of(found)
+
+    weights.touch()
+    (root / "code" / "__pycache__").mkdir()
+    (root / "code" / "__pycache__" / "score.pyc").write_bytes(b"x")
+    same = replace(found, instances=7, ignored=())
+    assert snapshot.digest_of(same) == first
+
+    seen = {first}
+    for other in (
+        replace(found, timeout_ms=1),
+        replace(found, environment={}),
+        replace(found, memory=10**9),
+        replace(found, model=None),
+    ):
+        seen.add(snapshot.digest_of(other))
+    score.write_text("def init(): ...\n")
+    seen.add(snapshot.digest_of(found))
+    weights.rename(weights.with_name("other.pkl"))
+    seen.add(snapshot.digest_of(found))
+    assert len(seen) == 7
+
+
+def test_the_signature_changes_with_the_files(file: Path) -> None:
+    found = read_deployment(str(file), {})
+    before = snapshot.signature_of(found)
+
+    (found.code / "more.py").write_text("")
+
+    assert snapshot.signature_of(found) != before
+
+
+def test_a_copy_is_laid_out_as_in_azure_and_never_changes(file: Path, tmp_path: Path) -> None:
+    found = read_deployment(str(file), {})
+    (found.code / "loop").symlink_to(found.code)
+    digest = snapshot.digest_of(found)
+    taken = tmp_path / "snapshots" / digest
+
+    snapshot.take(found, digest, tmp_path / "snapshots")
+    (found.code / "score.py").write_text("broken")
+    snapshot.take(found, digest, tmp_path / "snapshots")
+
+    assert (snapshot.model_folder(taken) / "model" / "weights.pkl").read_bytes() == b"1"
+    assert (snapshot.code_folder(taken) / "score.py").read_text() == "def init(): pass\n"
+    assert [path.name for path in (tmp_path / "snapshots").iterdir()] == [digest]
+
+
+def test_a_single_model_file_lies_beside_nothing(file: Path, tmp_path: Path) -> None:
+    path = changed(file, model={"path": "../model-1/model/weights.pkl"})
+    found = read_deployment(path, {})
+    digest = snapshot.digest_of(found)
+
+    snapshot.take(found, digest, tmp_path / "snapshots")
+
+    folder = snapshot.model_folder(tmp_path / "snapshots" / digest)
+    assert [path.name for path in folder.iterdir()] == ["weights.pkl"]
+
+
+def test_files_that_changed_since_the_digest_are_refused(file: Path, tmp_path: Path) -> None:
+    found = read_deployment(str(file), {})
+    digest = snapshot.digest_of(found)
+    (found.code / "score.py").write_text("changed")
+
+    with pytest.raises(EndpointRefused, match="changed while"):
+        snapshot.take(found, digest, tmp_path / "snapshots")
+
+    assert list((tmp_path / "snapshots").iterdir()) == []
+
+
+def test_options_of_all_and_of_one_deployment(file: Path) -> None:
+    found = read_deployment(str(file), {})
+    options = read_options(
+        {"port": 9000, "python": "python3", "memory": {"green": "400MB", "blue": "1GiB"}}
+    )
+
+    blue, red = options.applied(found, "blue"), options.applied(found, "red")
+
+    assert options.port == 9000
+    assert blue.python == red.python
+    assert Path(blue.python or "").is_absolute()
+    assert (blue.memory, red.memory) == (2**30, None)
+    assert read_options({"port": "auto"}).port is None
+
+
+@pytest.mark.parametrize(
+    ("options", "path"),
+    [
+        ({"port": 80}, ("port",)),
+        ({"port": "8700"}, ("port",)),
+        ({"port": True}, ("port",)),
+        ({"python": "/no/such/python"}, ("python",)),
+        ({"python": {"blue": "/no/such/python"}}, ("python", "blue")),
+        ({"python": 3}, ("python",)),
+        ({"memory": "lots"}, ("memory",)),
+        ({"memory": {"green": "1MB"}}, ("memory", "green")),
+        ({"colour": "blue"}, ("colour",)),
+    ],
+)
+def test_wrong_options_are_found_at_their_place(
+    options: dict[str, object], path: tuple[str, ...]
+) -> None:
+    assert [found[0] for found in options_findings(options)] == [path]
+    with pytest.raises(EndpointRefused, match="endpoint." + ".".join(path)):
+        read_options(options)

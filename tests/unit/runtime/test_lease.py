@@ -1,0 +1,191 @@
+"""The lease: who may drive, how soon another may, and when to stop."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from rollout.domain.errors import Fenced, Locked
+from rollout.runtime.lease import POLL, TTL, Owner, acquire, living_holder
+from tests.fakes.clock import FakeClock
+from tests.fakes.store import FakeStore
+
+STREAM = "fake/diabetes"
+
+
+def owner(name, dead=()):
+    identity = {"user": name, "host": "here", "pid": 4711}
+    return Owner(identity, lambda who: who["user"] in dead)
+
+
+@pytest.fixture
+def clock():
+    return FakeClock()
+
+
+@pytest.fixture
+def store(clock):
+    return FakeStore(now=clock.now)
+
+
+@pytest.fixture
+def take(store, clock):
+    def take(name, *, dead=(), patience=0.0):
+        return acquire(store, STREAM, owner(name, dead), clock, patience=patience)
+
+    return take
+
+
+def beating(clock, lease, every=TTL / 3):
+    """A living owner renews again and again."""
+
+    def beat():
+        lease.beat()
+        clock.after(every, beat)
+
+    clock.after(every, beat)
+
+
+def test_a_free_lease_is_taken_at_once(clock, store, take):
+    take("ada")
+
+    assert clock.monotonic() == 0
+    assert json.loads(store.lease(STREAM).body)["owner"]["user"] == "ada"
+
+
+def test_a_released_lease_is_taken_at_once(clock, take):
+    take("ada").release()
+
+    take("bob")
+
+    assert clock.monotonic() == 0
+
+
+def test_nobody_waits_for_an_owner_that_is_surely_dead(clock, take):
+    take("ada")
+
+    take("bob", dead=("ada",))
+
+    assert clock.monotonic() == 0
+
+
+def test_a_silent_owner_is_waited_for_as_long_as_its_lease_lasts(clock, take):
+    take("ada")
+
+    take("bob")
+
+    assert clock.monotonic() == pytest.approx(TTL, abs=2 * POLL)
+
+
+def test_a_living_owner_keeps_the_lease(clock, take):
+    beating(clock, take("ada"))
+
+    with pytest.raises(Locked, match="ada@here pid 4711") as told:
+        take("bob")
+
+    assert told.value.code == 30
+    assert clock.monotonic() < TTL
+
+
+def test_patience_has_an_end(clock, take):
+    beating(clock, take("ada"))
+
+    with pytest.raises(Locked):
+        take("bob", patience=30.0)
+
+    assert clock.monotonic() == pytest.approx(30.0, abs=TTL / 3 + 2 * POLL)
+
+
+def test_patience_is_rewarded(clock, take):
+    lease = take("ada")
+    for seconds in range(5, 60, 5):
+        clock.after(seconds, lease.beat)
+    clock.after(61.0, lease.release)
+
+    take("bob", patience=600.0)
+
+    assert clock.monotonic() == pytest.approx(61.0, abs=2 * POLL)
+
+
+def test_an_owner_that_leaves_while_it_is_watched_is_no_living_one(clock, take):
+    lease = take("ada")
+    clock.after(1.0, lease.release)
+
+    take("bob")
+
+    assert clock.monotonic() < 1.0 + 2 * POLL
+
+
+def test_of_two_who_wait_one_gets_it(clock, take):
+    take("ada")
+    clock.after(TTL, lambda: take("carl", dead=("ada",)))
+
+    with pytest.raises(Locked, match="carl"):
+        take("bob")
+
+
+def test_renewals_are_few(clock, store, take):
+    lease = take("ada")
+    first = store.lease(STREAM).version
+
+    clock.sleep(TTL / 3 - 1)
+    lease.beat()
+    assert store.lease(STREAM).version == first
+
+    clock.sleep(1)
+    lease.beat()
+    assert store.lease(STREAM).version != first
+
+
+def test_a_lease_that_was_taken_over_stops_its_owner(clock, take):
+    lease = take("ada")
+    clock.sleep(2 * TTL)
+    take("bob")
+
+    for deed in (lease.beat, lease.renew):
+        with pytest.raises(Fenced, match="bob@here") as told:
+            deed()
+        assert told.value.code == 30
+
+
+def test_a_lost_lease_is_not_released_for_another(store, clock, take):
+    lease = take("ada")
+    clock.sleep(2 * TTL)
+    take("bob")
+
+    lease.release()
+
+    assert not json.loads(store.lease(STREAM).body)["released"]
+
+
+def test_an_owner_that_overslept_while_nobody_came_goes_on(clock, take):
+    lease = take("ada")
+    clock.sleep(10 * TTL)
+
+    lease.beat()
+
+    assert lease.may_act(1.0)
+
+
+def test_a_call_is_begun_only_if_it_ends_before_the_lease(clock, take):
+    lease = take("ada")
+
+    assert lease.may_act(TTL - 1)
+    assert not lease.may_act(TTL)
+    clock.sleep(10.0)
+    assert lease.may_act(TTL - 11)
+    assert not lease.may_act(TTL - 10)
+    lease.renew()
+    assert lease.may_act(TTL - 1)
+
+
+def test_who_drives_is_known(store, take):
+    assert living_holder(store, STREAM, lambda _: False) is None
+
+    lease = take("ada")
+
+    assert living_holder(store, STREAM, lambda _: False) == "ada@here pid 4711"
+    assert living_holder(store, STREAM, lambda _: True) is None
+    lease.release()
+    assert living_holder(store, STREAM, lambda _: False) is None
