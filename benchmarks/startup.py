@@ -15,12 +15,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from rollout import wiring
 from rollout.domain import events as e
 from rollout.domain.plan import DeploymentRef, EndpointRef, Plan, Shift, Stage
 from rollout.domain.run import Run, Split
 from rollout.runtime.begin import kept
 from rollout.runtime.journal import Journal
+from rollout.wiring import plugs
 
 ROOT = Path(__file__).resolve().parent.parent
 BASE = "import yaml, jsonschema"
@@ -78,7 +78,7 @@ def fill(state: str) -> None:
         started=0.0,
         since=0.0,
     )
-    store = wiring.store(state)
+    store = plugs.store(state)
     journal = Journal(store, "local/bench", "bench")
     journal.start(run, kept(plan), "")
     for event in (

@@ -12,9 +12,11 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from rollout import api, wiring
+from rollout import api
 from rollout.domain.events import Measured
 from rollout.domain.verdict import Judgement, Verdict
+from rollout.ports.clock import Clock
+from rollout.wiring import localhost, plugs
 
 ROOT = Path(__file__).resolve().parent.parent
 GOOD, BAD = "plans/demo-good.yaml", "plans/demo-bad.yaml"
@@ -37,14 +39,14 @@ class Part:
 
 def main() -> int:
     """Run the demo; 0 only if both rollouts ended as they should and no client was failed."""
-    clock = wiring.clock()
+    clock = plugs.clock()
     begun = clock.monotonic()
     _say("A local endpoint with real scoring servers, blue serving all of the traffic")
     _rollout("destroy", GOOD, "--auto-approve", "-q", quiet=True)
     if _rollout("local", "up", GOOD) != 0:
         return 1
     try:
-        with wiring.local_clients(api.read_plan(GOOD), api.Settings().home, RPS) as clients:
+        with localhost.clients(api.read_plan(GOOD), api.Settings().home, RPS) as clients:
             _say(f"Clients send {RPS:.0f} requests a second from here on.  1/2: a good candidate")
             good = _part(GOOD, clients, clock)
             _say("2/2: a candidate that fails on every fifth real request")
@@ -54,7 +56,7 @@ def main() -> int:
     return _summary(good, bad, clock.monotonic() - begun)
 
 
-def _part(plan: str, clients: wiring.Clients, clock: wiring.Clock) -> Part:
+def _part(plan: str, clients: localhost.Clients, clock: Clock) -> Part:
     before, begun = clients.stats(), clock.monotonic()
     code = _rollout("apply", plan, "--auto-approve")
     seconds = clock.monotonic() - begun

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from rollout import api, wiring
+from rollout import api
 from rollout.cli import agents
 from rollout.cli.exits import Exit
 from rollout.cli.leaving import Leaving
@@ -21,6 +21,7 @@ from rollout.report.ending import Ending, explain
 from rollout.report.onward import next_command
 from rollout.report.plain import Lines
 from rollout.report.rows import row
+from rollout.wiring import plugs
 
 _OVER = (Phase.HELD, Phase.UNVERIFIED)
 _CALM = (Phase.COMPLETED, Phase.RUNNING, Phase.PAUSED)
@@ -107,7 +108,7 @@ def _watched(what: Drive, given: Given, output: Output, leaving: Leaving) -> Ite
         footer = f"Ctrl-C leaves it as it is (state saved). Resume: {what.again}"
         stream = output.progress
         colors = output.colors(stream)
-        with LiveTree(stream, wiring.clock().monotonic, footer, color=colors) as tree:
+        with LiveTree(stream, plugs.clock().monotonic, footer, color=colors) as tree:
             leaving.told = lambda: setattr(tree, "footer", LEAVING)
             yield _Marked(tree, leaving)
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from rollout import api, wiring
+from rollout import api
 from rollout.cli.exits import Exit
 from rollout.cli.options import Given, verb
 from rollout.cli.output import Output
@@ -14,6 +14,7 @@ from rollout.report.data import Data, entry_data
 from rollout.report.plain import event_row
 from rollout.report.rows import Row
 from rollout.telemetry.names import name
+from rollout.wiring import plugs
 
 PACE = 1.0  # seconds between two looks at the journal
 
@@ -33,7 +34,7 @@ def events(given: Given, run: str | None, follow: bool) -> int:
     if not follow:
         output.show([_data(each) for each in story], [_row(each) for each in story])
         return Exit.OK
-    clock = wiring.clock()
+    clock = plugs.clock()
     last = story[-1]  # a run begins with an event
     while True:
         for each in story:

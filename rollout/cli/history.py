@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import click
 
-from rollout import api, wiring
+from rollout import api
 from rollout.cli.exits import Exit
 from rollout.cli.options import Given, verb
 from rollout.cli.output import Output
 from rollout.cli.settings import settings
 from rollout.report.data import run_data
 from rollout.report.history import history_table
+from rollout.wiring import plugs
 
 
 @verb(
@@ -26,7 +27,7 @@ def history(given: Given, endpoint: str | None, limit: int | None) -> int:
     output = Output(given)
     every = api.history(settings(given))
     runs = [run for run in every if endpoint in (None, run.endpoint)][:limit]
-    rows = history_table(runs, wiring.clock().now()) if runs else ()
+    rows = history_table(runs, plugs.clock().now()) if runs else ()
     output.show([run_data(run) for run in runs], rows)
     if runs:
         output.say(f"More on one: rollout show {runs[0].id}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rollout import api, wiring
+from rollout import api
 from rollout.cli.exits import Exit
 from rollout.cli.leaving import Leaving
 from rollout.cli.options import HELP, Given, Verb, verb, write_examples
@@ -18,6 +18,7 @@ from rollout.domain.errors import UsageError
 from rollout.domain.units import spell_duration
 from rollout.report import words
 from rollout.report.rows import Ink, Part, Piece, columns, row
+from rollout.wiring import localhost, plugs
 
 if TYPE_CHECKING:
     from rollout.adapters.endpoints.local.administer import Summary
@@ -63,7 +64,7 @@ def up(given: Given, plan: str) -> int:
         raise UsageError(
             f"{plan} is for the provider {value.endpoint.provider}.", do="Name a local plan."
         )
-    uri = wiring.local_up(value, home=used.home, told=output.say)
+    uri = localhost.up(value, home=used.home, told=output.say)
     output.show({"endpoint": value.endpoint.name, "scoring_uri": uri}, [row(uri)])
     output.say(f"{value.endpoint.name} serves. Roll out on it: rollout apply {plan}")
     return Exit.OK
@@ -78,9 +79,9 @@ def down(given: Given, name: str | None, every: bool) -> int:
     if (name is None) != every:
         raise UsageError("Which endpoint?", do="Give its name, or --all. List: rollout local ps")
     output, used = Output(given), settings(given)
-    names = [each.name for each in wiring.local_list(home=used.home)] if name is None else [name]
+    names = [each.name for each in localhost.endpoints(home=used.home)] if name is None else [name]
     for each in names:
-        wiring.local_down(each, home=used.home)
+        localhost.down(each, home=used.home)
         output.say(f"{each} is down.")
     output.show({"down": names}, ())
     output.say("Bring one back: rollout local up PLAN")
@@ -96,7 +97,7 @@ def ps(given: Given, name: str | None) -> int:
     if name is not None:
         _processes(output, used.home, name)
         return Exit.OK
-    found = wiring.local_list(home=used.home)
+    found = localhost.endpoints(home=used.home)
     table: list[list[Part]] = [[Piece(head, Ink.DIM) for head in ("endpoint", "", "split", "uri")]]
     table += [
         [each.name, "up" if each.up else "down", _split(each), each.scoring_uri] for each in found
@@ -124,7 +125,7 @@ def _split(each: Summary) -> str:
 
 
 def _processes(output: Output, home: Path, name: str) -> None:
-    found = wiring.local_processes(name, home=home)
+    found = localhost.processes(name, home=home)
     heads = ("role", "deployment", "pid", "state", "port", "restarts", "memory")
     table: list[list[Part]] = [[Piece(head, Ink.DIM) for head in heads]]
     table += [
@@ -156,8 +157,8 @@ def load(given: Given, plan: str, rps: float, span: float | None) -> int:
     """Send the requests of a plan to its endpoint."""
     output, used = Output(given), settings(given)
     value = api.read_plan(plan, used)
-    clients = wiring.local_clients(value, used.home, rps)
-    clock = wiring.clock()
+    clients = localhost.clients(value, used.home, rps)
+    clock = plugs.clock()
     limit = f" for {spell_duration(span)}" if span is not None else ""
     output.say(f"Sending {rps:g} requests/s to {value.endpoint.name}{limit}. Ctrl-C ends it.")
     began = clock.monotonic()
@@ -191,7 +192,7 @@ def fault(
     output, used = Output(given), settings(given)
     if deployment is None and kind != "kill-envoy":
         raise UsageError(f"A fault of kind {kind} is a deployment's.", do="Add --deployment NAME.")
-    wiring.local_fault(
+    localhost.fault(
         name, home=used.home, kind=kind, deployment=deployment, percent=percent, seconds=span
     )
     output.show({"endpoint": name, "fault": kind, "deployment": deployment}, ())
@@ -206,6 +207,6 @@ def fault(
 def key(given: Given, name: str) -> int:
     """Print the key that clients of an endpoint send."""
     output, used = Output(given), settings(given)
-    found = wiring.local_key(name, home=used.home)
+    found = localhost.key(name, home=used.home)
     output.show({"endpoint": name, "key": found}, [row(found)])
     return Exit.OK

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from rollout import api, wiring
+from rollout import api
 from rollout.cli.exits import Exit
 from rollout.cli.options import Given, verb
 from rollout.cli.output import Output, as_yaml
@@ -13,6 +13,7 @@ from rollout.domain.events import RunStarted
 from rollout.report.data import judgement_data, plan_source, whole_run_data
 from rollout.report.ending import Ending, bad_lines
 from rollout.report.story import gates, show_rows
+from rollout.wiring import plugs
 
 
 @verb("rollout show r-7f3a", "rollout show r-7f3a -o json", shows=("output", "state"))
@@ -36,5 +37,5 @@ def show(given: Given, run: str | None) -> int:
         "plan_source": source,
     }
     text = as_yaml(source) if source is not None else ""
-    Output(given).show(data, show_rows(Ending(found, story), text, wiring.clock().now()))
+    Output(given).show(data, show_rows(Ending(found, story), text, plugs.clock().now()))
     return Exit.OK

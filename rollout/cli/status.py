@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import click
 
-from rollout import api, wiring
+from rollout import api
 from rollout.cli.exits import Exit
 from rollout.cli.options import Given, verb
 from rollout.cli.output import Output, redrawable
@@ -18,6 +18,7 @@ from rollout.report.data import whole_run_data
 from rollout.report.onward import next_command
 from rollout.report.rows import Row, row
 from rollout.report.tree import View, tree
+from rollout.wiring import plugs
 
 PACE = 1.0  # seconds between two looks at the journal
 _LEFT = (Phase.HELD, Phase.UNVERIFIED)
@@ -77,7 +78,7 @@ _WAITS: dict[str, Callable[[Run], bool]] = {"done": _done, "approval": _at_appro
 def _awaited(
     run: Run, used: api.Settings, enough: Callable[[Run], bool], timeout: float | None
 ) -> tuple[Run, bool]:
-    clock = wiring.clock()
+    clock = plugs.clock()
     began = clock.monotonic()
     while not enough(run):
         if timeout is not None and clock.monotonic() - began >= timeout:
@@ -90,7 +91,7 @@ def _awaited(
 def _watched(output: Output, run: Run, used: api.Settings) -> Run:
     if output.form == "text" and redrawable(output.progress) and not output.quiet:
         return _redrawn(output, run, used)
-    clock = wiring.clock()
+    clock = plugs.clock()
     shown = None
     while True:
         now = outcome(run), run.at, run.expected
@@ -107,7 +108,7 @@ def _redrawn(output: Output, run: Run, used: api.Settings) -> Run:
     from rollout.ports.observer import Alert  # noqa: PLC0415
     from rollout.report.live import LiveTree  # noqa: PLC0415 - rich, on terminals only
 
-    clock = wiring.clock()
+    clock = plugs.clock()
     stream = output.progress
     footer = f"Ctrl-C stops watching, not the run. Orders: rollout pause|abort {run.id}"
     with LiveTree(stream, clock.monotonic, footer, color=output.colors(stream)) as live:
@@ -133,7 +134,7 @@ def _show(output: Output, run: Run, used: api.Settings) -> None:
 
 
 def _rows(run: Run, driver: str | None) -> list[Row]:
-    rows = list(tree(View(run, wiring.clock().now())))
+    rows = list(tree(View(run, plugs.clock().now())))
     if not run.final:
         rows.append(row(f"Driven by {driver}." if driver else "Nobody drives it at the moment."))
     return [*rows, row(next_command(run))]

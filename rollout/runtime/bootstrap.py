@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rollout.domain.advance import advance
-from rollout.domain.decide import Act, Record, decide
+from rollout.domain.decide import decide
+from rollout.domain.decisions import Act, Record
 from rollout.domain.endpoint import Effect
 from rollout.domain.errors import EndpointRefused
 from rollout.domain.events import Held, Intended, StagePassed

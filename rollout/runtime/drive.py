@@ -10,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from rollout.domain.decide import Act, Ask, Decision, On, Question, Record, Rest, Wait, decide
+from rollout.domain.decide import decide
+from rollout.domain.decisions import Act, Ask, Decision, On, Question, Record, Rest, Wait
 from rollout.domain.endpoint import Effect, Seen
 from rollout.domain.errors import EndpointError, EndpointRefused
 from rollout.domain.events import (

@@ -23,8 +23,8 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import NamedTuple
 
-from rollout.domain import advance as advancing, decide as deciding, events as e
-from rollout.domain.decide import Act, Ask, Decision, On, Question, Record, Rest, Wait
+from rollout.domain import advance as advancing, decide as deciding, decisions, events as e
+from rollout.domain.decisions import Act, Ask, Decision, On, Question, Record, Rest, Wait
 from rollout.domain.endpoint import (
     Condition,
     CreateEndpoint,
@@ -329,7 +329,7 @@ class Setup:
     service: Service
     run: Run = field(default_factory=begun)
     budget: Budget = field(default_factory=Budget)
-    attempts: int = 2  # stands for decide.ATTEMPTS, so that the limit is within reach
+    attempts: int = 2  # stands for decisions.ATTEMPTS, so that the limit is within reach
     grace: Grace = Grace.FOR_ALL
 
 
@@ -1122,7 +1122,7 @@ def explore(setup: Setup, patch: Patch | None = None, *, until: str | None = Non
         patch: A mutant.
         until: Stop once this invariant is seen broken, without a look at liveness.
     """
-    with patched({**(patch or {}), (deciding, "ATTEMPTS"): setup.attempts}):
+    with patched({**(patch or {}), (decisions, "ATTEMPTS"): setup.attempts}):
         return _explore(Explorer(setup), until)
 
 

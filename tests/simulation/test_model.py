@@ -9,9 +9,16 @@ from functools import cache
 
 import pytest
 
-from rollout.domain import advance as advancing, decide as deciding, events as e
+from rollout.domain import (
+    advance as advancing,
+    decide as deciding,
+    decisions,
+    entering,
+    events as e,
+    returning,
+)
 from rollout.domain.advance import undone
-from rollout.domain.decide import Ask, Decision, Question, Record
+from rollout.domain.decisions import Ask, Decision, Question, Record
 from rollout.domain.endpoint import (
     Condition,
     DeleteDeployment,
@@ -170,16 +177,16 @@ EVIDENCE = "3 a stage passed without its evidence"
 class Real:
     """What the mutants stand in for."""
 
-    split = staticmethod(deciding._split)
-    attempt = staticmethod(deciding._attempt)
-    wanted = staticmethod(deciding._wanted)
-    restore = staticmethod(deciding._restore)
-    settle = staticmethod(deciding._settle)
-    insist = staticmethod(deciding._insist)
-    stop = staticmethod(deciding._stop)
+    split = staticmethod(entering._split)
+    attempt = staticmethod(decisions.attempt)
+    wanted = staticmethod(entering.wanted)
+    restore = staticmethod(returning._restore)
+    settle = staticmethod(returning._settle)
+    insist = staticmethod(returning._insist)
+    stop = staticmethod(decisions.stop)
     early = staticmethod(deciding._early)
     late = staticmethod(deciding._late)
-    create = staticmethod(deciding._create)
+    create = staticmethod(entering._create)
     given_up = staticmethod(advancing._given_up)
     ordered = staticmethod(advancing._ordered)
     resumed = staticmethod(advancing._resumed)
@@ -342,7 +349,7 @@ MUTANTS: Mapping[str, Mutant] = {
     ),
     "no read-back": Mutant(
         "7 a split is recorded that was not read",
-        {(deciding, "_split"): _reads_nothing_back},
+        {(entering, "_split"): _reads_nothing_back},
         ONE_FAULT,
     ),
     "captured split not checked": Mutant(
@@ -352,7 +359,7 @@ MUTANTS: Mapping[str, Mutant] = {
     ),
     "a candidate by hand is overwritten": Mutant(
         "9 a deployment that is not ours, or in use, is overwritten",
-        {(deciding, "_replace"): _creates_over_anything},
+        {(entering, "_replace"): _creates_over_anything},
         Setup(ON_BLUE._replace(green=BLUE), budget=NO_TROUBLE),
     ),
     "gate ignored": Mutant(EVIDENCE, {(deciding, "_passes"): lambda *_: True}),
@@ -371,7 +378,7 @@ MUTANTS: Mapping[str, Mutant] = {
         Setup(ON_BLUE, budget=NO_TROUBLE._replace(hands=1, orders=1, resumes=1)),
     ),
     "traffic to a candidate that is not ready": Mutant(
-        "2 traffic for a deployment that is not ready", {(deciding, "_unready"): _nothing}, ONE_HAND
+        "2 traffic for a deployment that is not ready", {(entering, "_unready"): _nothing}, ONE_HAND
     ),
     "traffic to a candidate that was exchanged": Mutant(
         "2 traffic for another candidate than the plan's",
@@ -379,20 +386,20 @@ MUTANTS: Mapping[str, Mutant] = {
         ONE_HAND,
     ),
     "more traffic than the stage has": Mutant(
-        "2 the candidate has more than its stage allows", {(deciding, "_wanted"): _shifts_too_far}
+        "2 the candidate has more than its stage allows", {(entering, "wanted"): _shifts_too_far}
     ),
     "mirror kept when live traffic is given": Mutant(
         "2 live and mirror on one deployment",
-        {(deciding, "_wanted"): _keeps_the_mirror, (deciding, "_split"): _mirrors_to_anybody},
+        {(entering, "wanted"): _keeps_the_mirror, (entering, "_split"): _mirrors_to_anybody},
     ),
     "baseline deleted without a fresh read": Mutant(
         "6 the baseline is deleted while it may be needed",
-        {(deciding, "_delete"): _deletes_blindly},
+        {(entering, "_delete"): _deletes_blindly},
         ONE_HAND,
     ),
     "rollback behind the point of no return": Mutant(
         "6 a rollback behind the point of no return",
-        {(deciding, "_stop"): _rolls_back_always},
+        {(decisions, "stop"): _rolls_back_always},
         ONE_FAULT,
     ),
     "abort behind the point of no return": Mutant(
@@ -401,26 +408,26 @@ MUTANTS: Mapping[str, Mutant] = {
         ONE_ORDER,
     ),
     "trouble ends the run as it is": Mutant(
-        "4 ended although something is to be restored", {(deciding, "_stop"): _just_ends}
+        "4 ended although something is to be restored", {(decisions, "stop"): _just_ends}
     ),
     "rollback leaves a candidate in creation": Mutant(
         "4 rolled back while the candidate is still moving",
-        {(deciding, "_settle"): _leaves_a_moving_candidate},
+        {(returning, "_settle"): _leaves_a_moving_candidate},
         ONE_ORDER,
     ),
     "rollback without verification": Mutant(
-        "4 rolled back but not verified", {(deciding, "_settle"): _verifies_nothing}
+        "4 rolled back but not verified", {(returning, "_settle"): _verifies_nothing}
     ),
     "rollback written anew stays verified": Mutant(
         "4 rolled back but not verified", {(advancing, "_intended"): _stays_verified}, ONE_HAND
     ),
     "rollback restores only the live split": Mutant(
         "4 rolled back, but the endpoint is not as it was",
-        {(deciding, "_restore"): _restores_roughly},
+        {(returning, "_restore"): _restores_roughly},
     ),
     "rollback to all on the baseline, not to what was": Mutant(
         "4 a rollback to another split than the captured one",
-        {(deciding, "_restore"): _restores_the_baseline},
+        {(returning, "_restore"): _restores_the_baseline},
         Setup(HALVES, budget=NO_TROUBLE._replace(resumes=1)),
     ),
     "rollback to nobody": Mutant(
@@ -428,16 +435,16 @@ MUTANTS: Mapping[str, Mutant] = {
         setup=Setup(ON_BLUE, replace(_undoing("keep"), captured=Split()), NO_TROUBLE),
     ),
     "rollback to a deleted baseline tells nobody": Mutant(
-        STUCK, {(deciding, "_restore"): _restores_to_whom_ever}, ONE_HAND
+        STUCK, {(returning, "_restore"): _restores_to_whom_ever}, ONE_HAND
     ),
     "rollback deletes the candidate first": Mutant(
         "6 the candidate is deleted before the rollback is shown to be back",
-        {(deciding, "_restore"): _tidies_up_first},
+        {(returning, "_restore"): _tidies_up_first},
         Setup(ON_BLUE, TIDY, NO_TROUBLE),
     ),
     "rollback deletes what another run made": Mutant(
         "6 a deployment is deleted that this run did not make",
-        {(deciding, "_unwanted"): _deletes_whatever_is_there},
+        {(returning, "_unwanted"): _deletes_whatever_is_there},
         Setup(ON_BLUE._replace(green=GREEN._replace(run="r-0")), TIDY, NO_TROUBLE),
     ),
     "completed with whatever was adopted": Mutant(

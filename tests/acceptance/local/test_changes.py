@@ -114,7 +114,8 @@ def test_scaling_up_and_down(world: World, endpoint: LocalEndpoint, traffic: Tra
 
 def test_a_rolling_update(world: World, endpoint: LocalEndpoint, traffic: Traffic) -> None:
     first = endpoint.observe().deployments["blue"].digest
-    changed = world.write("blue", key="blue-2")
+    limit = {"request_timeout_ms": 20_000}  # so that Envoy's cluster changes, too
+    changed = world.write("blue", key="blue-2", request_settings=limit)
     try:
         updated = world.endpoint()
         perform(updated, PutDeployment("baseline", "blue"), run="run-2")

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from rollout import wiring
 from rollout.cli.main import run
 from rollout.domain.plan import Plan
 from rollout.runtime.lease import Owner, acquire
+from rollout.wiring import plugs
 from tests.fakes.clock import FakeClock
 from tests.fakes.endpoint import FakeEndpoint, World
 from tests.fakes.store import FakeStore, Shelf
@@ -115,7 +115,7 @@ class Scene:
             return FakeEndpoint(plan, self.world)
 
         me = {"user": "ada", "host": "desk", "pid": 4711}
-        patch.setattr(wiring, "endpoint", endpoint)
-        patch.setattr(wiring, "clock", lambda: self.clock)
-        patch.setattr(wiring, "store", lambda url, create=True: self.store())
-        patch.setattr(wiring, "owner", lambda: Owner(me, lambda _: False))
+        patch.setattr(plugs, "endpoint", endpoint)
+        patch.setattr(plugs, "clock", lambda: self.clock)
+        patch.setattr(plugs, "store", lambda url, create=True: self.store())
+        patch.setattr(plugs, "owner", lambda: Owner(me, lambda _: False))

@@ -10,10 +10,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from rollout import api, wiring
+from rollout import api
 from rollout.cli.exits import Exit
 from rollout.cli.options import Given
 from rollout.cli.settings import settings
+from rollout.wiring import localhost, plugs
 from tests.unit.cli.scene import Scene
 
 
@@ -34,13 +35,13 @@ class Machine:
         ]
 
     def wire(self, patch: pytest.MonkeyPatch) -> None:
-        patch.setattr(wiring, "local_up", self.up)
-        patch.setattr(wiring, "local_list", lambda home: self.there)
-        patch.setattr(wiring, "local_down", lambda name, home: self.calls.append(("down", name)))
-        patch.setattr(wiring, "local_processes", self.processes)
-        patch.setattr(wiring, "local_fault", self.fault)
-        patch.setattr(wiring, "local_key", lambda name, home: f"key of {name}")
-        patch.setattr(wiring, "local_clients", self.clients)
+        patch.setattr(localhost, "up", self.up)
+        patch.setattr(localhost, "endpoints", lambda home: self.there)
+        patch.setattr(localhost, "down", lambda name, home: self.calls.append(("down", name)))
+        patch.setattr(localhost, "processes", self.processes)
+        patch.setattr(localhost, "fault", self.fault)
+        patch.setattr(localhost, "key", lambda name, home: f"key of {name}")
+        patch.setattr(localhost, "clients", self.clients)
 
     def up(self, plan: api.Plan, *, home: Path, told: object) -> str:
         self.calls.append(("up", plan.endpoint.name, str(home)))
@@ -138,7 +139,7 @@ def test_the_word_after_the_verb_outranks_that_before_it_and_the_environment(
         seen.append(url)
         return scene.store()
 
-    monkeypatch.setattr(wiring, "store", store)
+    monkeypatch.setattr(plugs, "store", store)
     monkeypatch.setenv("ROLLOUT_STATE", "sqlite:///env.db")
     scene.call("history")
     scene.call("--state", "sqlite:///a.db", "history")

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from rollout.domain import events as e
-from rollout.domain.decide import Act, Ask, Decision, Record, Rest, Wait as Waits
+from rollout.domain.decisions import Act, Ask, Decision, Record, Rest, Wait as Waits
 from rollout.domain.endpoint import Condition, DeploymentSeen, Seen
 from rollout.domain.plan import (
     BASELINE,

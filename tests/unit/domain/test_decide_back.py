@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from rollout.domain import events as e
-from rollout.domain.decide import ATTEMPTS, On, Question, Rest, decide
+from rollout.domain.decide import decide
+from rollout.domain.decisions import ATTEMPTS, On, Question, Rest
 from rollout.domain.endpoint import Condition, DeleteDeployment, DeploymentSeen, Seen, SetSplit
 from rollout.domain.plan import OnFailure
 from rollout.domain.run import Phase, Run, Split, Why

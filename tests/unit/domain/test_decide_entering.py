@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from rollout.domain import events as e
-from rollout.domain.decide import ATTEMPTS, Act, Ask, On, Question, Record, Wait, decide
+from rollout.domain.decide import decide
+from rollout.domain.decisions import ATTEMPTS, Act, Ask, On, Question, Record, Wait
 from rollout.domain.endpoint import (
     Condition,
     CreateEndpoint,

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from rollout.domain import events as e
-from rollout.domain.decide import Ask, On, Question, Wait, decide
+from rollout.domain.decide import decide
+from rollout.domain.decisions import Ask, On, Question, Wait
 from rollout.domain.endpoint import Condition, Seen, SetSplit
 from rollout.domain.plan import Approve, OnFailure, Stage
 from rollout.domain.run import Approval, Phase, Split, Why

@@ -154,7 +154,7 @@ class Fleet:
         limit = self.wanted.specification.memory
         if limit is None:
             return
-        for one in list(self.replicas):
+        for one in [one for one in self.replicas if one.state in (State.STARTING, State.READY)]:
             used = one.process.memory()
             if used > limit:
                 said = f"out of memory: {used / _MEGABYTE:.0f} MB of {limit / _MEGABYTE:.0f} MB"
@@ -169,11 +169,6 @@ class Fleet:
             one.process.kill_group()
             return True
         return False
-
-    def end(self) -> None:
-        """Ask all servers to end."""
-        for one in self.replicas:
-            one.process.terminate()
 
     def _goal(self, now: float) -> orders.Goal:
         if self.wanted.deleting:

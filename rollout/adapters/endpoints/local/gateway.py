@@ -16,7 +16,7 @@ from rollout.adapters.endpoints.local.folder import Folder, replace_json
 from rollout.adapters.endpoints.local.processes import Identity, Process, tagged
 from rollout.adapters.endpoints.local.replica import tail
 from rollout.adapters.endpoints.local.xds import Config, Layout, Upstream
-from rollout.domain.errors import EndpointAway, EndpointRefused
+from rollout.domain.errors import EndpointAway, EndpointError, EndpointRefused
 from rollout.ports.clock import Clock
 
 _ACK_SECONDS = 2.0
@@ -96,7 +96,7 @@ class Gateway:
         if now < self._not_before:
             return
         if self.process is not None and not steady:
-            self.error = f"Envoy ends soon after its start: {self._complaint()}"
+            self.error = self._why().what
         self._pause = min(_LONGEST_PAUSE_SECONDS, 2 * self._pause + _FIRST_PAUSE_SECONDS)
         self._not_before = now + self._pause
         self._restarts += 1
@@ -165,21 +165,19 @@ class Gateway:
         )
 
     def _await_live(self) -> None:
-        if self._wait(self._live, _START_SECONDS):
-            return
-        said = self._complaint()
+        if not self._wait(self._live, _START_SECONDS):
+            raise self._why()
+
+    def _why(self) -> EndpointError:
+        """Why Envoy does not stay up, from its last words."""
+        said = last_complaint(tail(self._folder.envoy_log, start=self._log_from))
         if "Address already in use" in said:
-            raise EndpointRefused(
+            return EndpointRefused(
                 f"Port {self._layout.port} is taken by another program.",
                 do="Free it, or write endpoint.port: auto in the plan, then: rollout apply",
             )
-        raise EndpointAway(
-            f"Envoy does not start: {said}",
-            do=f"Read {self._folder.envoy_log}, then try again.",
-        )
-
-    def _complaint(self) -> str:
-        return last_complaint(tail(self._folder.envoy_log, start=self._log_from))
+        do = f"Read {self._folder.envoy_log}, then try again."
+        return EndpointAway(f"Envoy does not stay up: {said}.", do=do)
 
     def _live(self) -> bool:
         if self.process is None or not self.process.alive():

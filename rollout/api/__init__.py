@@ -1,0 +1,106 @@
+"""The Python interface: values in, values out, nothing printed.
+
+    >>> from rollout import api
+    >>> [finding.path for finding in api.validate("no-such-plan.yaml")]
+    ['plan']
+
+A rollout is driven by ``apply`` and looked at with ``status``, ``history`` and ``events``; a
+person's orders are ``approve``, ``reject``, ``pause``, ``resume``, ``abort``, ``retry`` and
+``undo``. Everything that can go wrong as expected is a ``RolloutError`` with ``what`` and ``do``.
+
+A name is imported when it is first used: ``validate`` needs no journal, ``status`` no YAML.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rollout.api.checking import read_plan, validate
+    from rollout.api.driving import (
+        Result,
+        apply,
+        carry_on,
+        destroy,
+        logs,
+        preview,
+        standing,
+        undo,
+    )
+    from rollout.api.ordering import abort, approve, pause, reject, resume, retry
+    from rollout.api.reading import driven_by, events, history, status
+    from rollout.api.settings import Settings
+    from rollout.domain.diagnostics import Diagnostic
+    from rollout.domain.errors import EndpointError, RolloutError
+    from rollout.domain.plan import Plan
+    from rollout.domain.run import Run
+    from rollout.runtime.begin import Course, Standing
+    from rollout.runtime.journal import Entry
+    from rollout.runtime.preview import Preview
+
+_HOMES = {
+    "rollout.api.checking": ("read_plan", "validate"),
+    "rollout.api.driving": (
+        "Result",
+        "apply",
+        "carry_on",
+        "destroy",
+        "logs",
+        "preview",
+        "standing",
+        "undo",
+    ),
+    "rollout.api.ordering": ("abort", "approve", "pause", "reject", "resume", "retry"),
+    "rollout.api.reading": ("driven_by", "events", "history", "status"),
+    "rollout.api.settings": ("Settings",),
+    "rollout.domain.diagnostics": ("Diagnostic",),
+    "rollout.domain.errors": ("EndpointError", "RolloutError"),
+    "rollout.domain.plan": ("Plan",),
+    "rollout.domain.run": ("Run",),
+    "rollout.runtime.begin": ("Course", "Standing"),
+    "rollout.runtime.journal": ("Entry",),
+    "rollout.runtime.preview": ("Preview",),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    """A public name, from the module that defines it."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'rollout.api' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+__all__ = [
+    "Course",
+    "Diagnostic",
+    "EndpointError",
+    "Entry",
+    "Plan",
+    "Preview",
+    "Result",
+    "RolloutError",
+    "Run",
+    "Settings",
+    "Standing",
+    "abort",
+    "apply",
+    "approve",
+    "carry_on",
+    "destroy",
+    "driven_by",
+    "events",
+    "history",
+    "logs",
+    "pause",
+    "preview",
+    "read_plan",
+    "reject",
+    "resume",
+    "retry",
+    "standing",
+    "status",
+    "undo",
+    "validate",
+]

@@ -1,0 +1,43 @@
+"""What the journal tells of runs."""
+
+from __future__ import annotations
+
+from rollout.api.opening import stored
+from rollout.api.settings import Settings
+from rollout.domain.run import Run
+from rollout.runtime import orders
+from rollout.runtime.journal import Entry, read_entry
+from rollout.runtime.lease import living_holder
+from rollout.wiring import plugs
+
+
+def status(run_id: str | None = None, settings: Settings | None = None) -> Run:
+    """A run as the journal has it: by id or prefix, or else the open or newest one."""
+    with stored(settings or Settings(), create=False) as store:
+        return orders.find_run(store, run_id).run
+
+
+def history(settings: Settings | None = None) -> tuple[Run, ...]:
+    """Every run of the store, newest first."""
+    with stored(settings or Settings(), create=False) as store:
+        return tuple(found.run for found in orders.all_runs(store))
+
+
+def events(
+    run_id: str | None = None, settings: Settings | None = None, *, after: int = -1
+) -> tuple[Entry, ...]:
+    """The events of a run with a ``seq`` above ``after``, oldest first."""
+    with stored(settings or Settings(), create=False) as store:
+        found = orders.find_run(store, run_id)
+        if after < 0:
+            return orders.story(store, found)
+        records = store.read(found.stream, after=after)
+        return tuple(read_entry(each) for each in records if each.run == found.run.id)
+
+
+def driven_by(run_id: str | None = None, settings: Settings | None = None) -> str | None:
+    """Who drives a run at this moment, as people read it; None: nobody."""
+    with stored(settings or Settings(), create=False) as store:
+        found = orders.find_run(store, run_id)
+        # Looked up late: a lease that was given back is nobody's, whatever processes there are.
+        return living_holder(store, found.stream, lambda who: plugs.owner().surely_dead(who))

@@ -1,0 +1,206 @@
+"""Entering a stage: its set-point is written until it reads back."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from rollout.domain import decisions
+from rollout.domain.decisions import WHOLE, Act, Ask, Decision, On, Question, Record, Wait
+from rollout.domain.endpoint import (
+    Condition,
+    CreateEndpoint,
+    DeleteDeployment,
+    DeploymentSeen,
+    PutDeployment,
+    ScaleDeployment,
+    Seen,
+    SetSplit,
+)
+from rollout.domain.events import Held, SetPointReached, StagePassed
+from rollout.domain.plan import (
+    BASELINE,
+    CANDIDATE,
+    Approve,
+    Bootstrap,
+    Create,
+    Delete,
+    Mirror,
+    Preflight,
+    Scale,
+    Shift,
+    Smoke,
+    Stage,
+    Wait as WaitStage,
+)
+from rollout.domain.run import Cause, Run, Split, Step, Why
+from rollout.domain.units import spell_duration
+
+
+def entering(run: Run, stage: Stage, seen: Seen, now: float) -> Decision:
+    """What brings the stage to its set-point, once its ``after`` is over and while it has time."""
+    due = run.began + stage.after
+    if now < due:
+        return Wait(On.TIMER, due)
+    return in_time(run, _set_point(run, stage, seen, now), now)
+
+
+def in_time(run: Run, decision: Decision, now: float) -> Decision:
+    """What is due, unless the stage has had its time to reach its set-point."""
+    stage = run.stage
+    trying = isinstance(decision, Wait) or (isinstance(decision, Act) and run.attempts > 0)
+    if stage is None or run.step is Step.OBSERVING or not trying:
+        return decision
+    if now < max(run.since, run.began + stage.after) + stage.timeout:
+        return decision
+    text = f"Stage {stage.id} did not reach its set-point within {spell_duration(stage.timeout)}."
+    return decisions.stop(run, Cause(Why.TIMEOUT, text))
+
+
+def _set_point(run: Run, stage: Stage, seen: Seen, now: float) -> Decision:
+    match stage.work:
+        case Bootstrap():
+            return _bootstrap(run, stage, seen, now)
+        case Preflight():
+            return Ask(Question.PREFLIGHT)
+        case Scale(role, instances):
+            return _scale(run, stage, ScaleDeployment(run.name(role), instances), seen, now)
+        case Create(role):
+            return _create(run, stage, role, seen, now)
+        case Smoke(role):
+            return _unready(run, run.name(role), seen) or Ask(Question.SMOKE)
+        case Mirror() | Shift():
+            return _split(run, stage, wanted(run, stage.work), seen, now)
+        case WaitStage() | Approve():
+            return Record(SetPointReached(stage.id, Split.of(seen)))
+        case Delete(role):
+            return _delete(run, stage, role, seen, now)
+        case _:
+            assert_never(stage.work)
+
+
+def _bootstrap(run: Run, stage: Stage, seen: Seen, now: float) -> Decision:
+    """Only where nothing serves; whatever serves already is left to the capture to judge."""
+    if not seen.exists:
+        return decisions.attempt(run, CreateEndpoint(), now)
+    if seen.traffic:
+        return Record(StagePassed(stage.id, f"serving: {Split.of(seen)}"))
+    found = seen.deployments.get(run.baseline)
+    if found is None:
+        return decisions.attempt(run, PutDeployment(BASELINE, run.baseline), now)
+    if found.condition in decisions.MOVING:
+        return Wait(On.PROVISIONING)
+    if found.run is None:
+        failed = decisions.failed(run, run.baseline, found)
+        return failed or Record(StagePassed(stage.id, f"{run.baseline} is there, without traffic"))
+    return _first_baseline(run, found, now)
+
+
+def _first_baseline(run: Run, found: DeploymentSeen, now: float) -> Decision:
+    """Ours and settled: bring it to the plan's specification, then give it all traffic."""
+    put = PutDeployment(BASELINE, run.baseline)
+    failed = found.condition is Condition.FAILED
+    if failed and found.run == run.id and run.intent == put:
+        text = f"{run.baseline} could not be created: {found.error or 'no reason given'}"
+        return decisions.stop(run, Cause(Why.BOOTSTRAP_FAILED, text))
+    if failed or found.digest != run.baseline_digest:
+        return decisions.attempt(run, put, now)
+    if not decisions.whole(found):
+        return Wait(On.PROVISIONING)
+    return decisions.attempt(run, SetSplit({run.baseline: WHOLE}), now)
+
+
+def _scale(run: Run, stage: Stage, goal: ScaleDeployment, seen: Seen, now: float) -> Decision:
+    found = seen.deployments.get(goal.name)
+    if found is None:
+        return Record(Held(Cause(Why.DRIFT, f"{goal.name} is not there to be scaled.")))
+    if found.condition in decisions.MOVING:
+        return Wait(On.PROVISIONING)
+    if run.intent == goal and (failed := decisions.failed(run, goal.name, found)) is not None:
+        return failed
+    if found.condition is Condition.FAILED or found.instances != goal.instances:
+        return decisions.attempt(run, goal, now)
+    if decisions.whole(found):
+        return Record(StagePassed(stage.id, f"{found.ready} of {found.instances} instances"))
+    return Wait(On.PROVISIONING)
+
+
+def _create(run: Run, stage: Stage, role: str, seen: Seen, now: float) -> Decision:
+    name = run.name(role)
+    digest = run.candidate_digest if role == CANDIDATE else run.baseline_digest
+    found = seen.deployments.get(name)
+    if found is None:
+        return decisions.attempt(run, PutDeployment(role, name), now)
+    if found.condition in decisions.MOVING:
+        return Wait(On.PROVISIONING)
+    if found.condition is Condition.FAILED:
+        if found.run == run.id and run.intent == PutDeployment(role, name):
+            text = f"{name} could not be created: {found.error or 'no reason given'}"
+            return decisions.stop(run, Cause(Why.CREATE_FAILED, text))
+        return _replace(run, role, found, now)
+    if found.digest != digest:
+        return _replace(run, role, found, now)
+    if not decisions.whole(found):
+        return Wait(On.PROVISIONING)
+    return Record(StagePassed(stage.id, f"{found.ready} of {found.instances} instances"))
+
+
+def _replace(run: Run, role: str, found: DeploymentSeen, now: float) -> Decision:
+    """What an earlier run of ours left without traffic may be replaced; nothing else."""
+    name = run.name(role)
+    live = run.expected is not None and (
+        name in run.expected.traffic or name in run.expected.mirror
+    )
+    if found.run is None or live:
+        text = f"{name} exists with another specification and was not made by this plan."
+        return Record(Held(Cause(Why.DRIFT, text)))
+    return decisions.attempt(run, PutDeployment(role, name), now)
+
+
+def wanted(run: Run, work: Mirror | Shift) -> SetSplit:
+    """Live XOR mirror: live traffic and the end of mirroring go in one write."""
+    if isinstance(work, Mirror):
+        live = run.expected.traffic if run.expected else {}
+        return SetSplit(live, {run.candidate: work.percent} if work.percent else {})
+    both = {run.baseline: WHOLE - work.percent, run.candidate: work.percent}
+    return SetSplit({name: share for name, share in both.items() if share})
+
+
+def _split(run: Run, stage: Stage, goal: SetSplit, seen: Seen, now: float) -> Decision:
+    if run.candidate in goal.traffic and run.candidate in goal.mirror:
+        text = f"{run.candidate} has live traffic already, so nothing can be mirrored to it."
+        return Record(Held(Cause(Why.DRIFT, text)))
+    if Split.of(seen) == decisions.goal(goal):
+        return Record(SetPointReached(stage.id, Split.of(seen)))
+    for name in (run.candidate, *goal.traffic):
+        if (unready := _unready(run, name, seen)) is not None:
+            return unready
+    return decisions.attempt(run, goal, now)
+
+
+def _unready(run: Run, name: str, seen: Seen) -> Decision | None:
+    found = seen.deployments.get(name)
+    if found is None:
+        return Record(Held(Cause(Why.DRIFT, f"The deployment {name} is not there.")))
+    if found.condition in decisions.MOVING:
+        return Wait(On.PROVISIONING)
+    return decisions.failed(run, name, found)
+
+
+def _delete(run: Run, stage: Stage, role: str, seen: Seen, now: float) -> Decision:
+    """The point of no return: on a fresh read everything must speak for it."""
+    name = run.name(role)
+    found = seen.deployments.get(name)
+    if found is None:
+        return Record(StagePassed(stage.id, f"{name} is gone"))
+    if found.condition in decisions.MOVING:
+        return Wait(On.PROVISIONING)
+    if seen.traffic.get(name) or seen.mirror.get(name):
+        return Record(Held(Cause(Why.DRIFT, f"{name} still has traffic: {Split.of(seen)}.")))
+    if role == BASELINE:
+        other = seen.deployments.get(run.candidate)
+        if seen.traffic.get(run.candidate) != WHOLE or other is None or seen.mirror:
+            text = f"{run.candidate} does not have all traffic: {Split.of(seen)}."
+            return Record(Held(Cause(Why.DRIFT, text)))
+        if not decisions.whole(other):
+            return Wait(On.PROVISIONING)
+    return decisions.attempt(run, DeleteDeployment(name), now)

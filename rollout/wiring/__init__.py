@@ -1,0 +1,1 @@
+"""The only place that knows which adapter stands behind which port."""
