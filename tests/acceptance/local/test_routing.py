@@ -260,3 +260,4 @@ def test_the_model_is_where_azure_puts_it(endpoint: LocalEndpoint) -> None:
 
     assert (Path(environment["AZUREML_MODEL_DIR"]) / "model" / "who.txt").read_text() == "blue"
     assert (Path(environment["AML_APP_ROOT"]) / "score.py").exists()
+    assert "Error" not in endpoint.logs("blue", tail=10**6).partition("POST /score")[0]

@@ -259,8 +259,11 @@ class Fleet:
         patience = self.wanted.specification.timeout_ms / 1000 + 1
         self.leftover.append((one.process, now + patience))
         # An exit code before the first readiness is the script's own doing; a signal is not.
-        own_doing = one.state is State.STARTING and code is not None and code >= 0
-        self._died(one, ending(code), now, again=self._ever or not own_doing)
+        own_doing = code is not None and code >= 0
+        log = replica.tail(self.folder.log(self.name), start=one.log_from)
+        how = ending(code) + (reason(log) if own_doing else "")
+        hopeless = own_doing and one.state is State.STARTING and not self._ever
+        self._died(one, how, now, again=not hopeless)
 
     def _died(self, one: Replica, how: str, now: float, *, again: bool) -> None:
         """Note a death; ``again``: starting another one may help."""
@@ -268,8 +271,7 @@ class Fleet:
         self._say(one, how)
         if one.revision != self.wanted.revision or self.wanted.deleting:
             return
-        because = reason(replica.tail(self.folder.log(self.name), start=one.log_from))
-        sentence = f"A scoring server of '{self.name}' failed: {how}{because}."
+        sentence = f"A scoring server of '{self.name}' failed: {how}."
         lived = now - one.since if one.state is State.READY else 0.0
         self.restarts = self.restarts.after_death(now, lived=lived)
         if not again:

@@ -80,8 +80,12 @@ def take(specification: Specification, digest: str, snapshots: Path) -> None:
 
 
 def model_folder(snapshot: Path) -> Path:
-    """What ``AZUREML_MODEL_DIR`` names: the model lies below it under its own name."""
-    return snapshot / "model"
+    """What ``AZUREML_MODEL_DIR`` names: the model lies below it under its own name.
+
+    The inference server takes the last two folders for the model's name and version; where the
+    last is no number, it logs an error at every start.
+    """
+    return snapshot / "azureml-models" / "model" / "1"
 
 
 def code_folder(snapshot: Path) -> Path:
