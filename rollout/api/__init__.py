@@ -17,7 +17,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rollout.api.checking import read_plan, validate
     from rollout.api.driving import (
         Result,
         apply,
@@ -29,8 +28,10 @@ if TYPE_CHECKING:
         undo,
     )
     from rollout.api.ordering import abort, approve, pause, reject, resume, retry
+    from rollout.api.plans import read_plan
     from rollout.api.reading import driven_by, events, history, status
     from rollout.api.settings import Settings
+    from rollout.api.validating import validate
     from rollout.domain.diagnostics import Diagnostic
     from rollout.domain.errors import EndpointError, RolloutError
     from rollout.domain.plan import Plan
@@ -40,7 +41,8 @@ if TYPE_CHECKING:
     from rollout.runtime.preview import Preview
 
 _HOMES = {
-    "rollout.api.checking": ("read_plan", "validate"),
+    "rollout.api.plans": ("read_plan",),
+    "rollout.api.validating": ("validate",),
     "rollout.api.driving": (
         "Result",
         "apply",

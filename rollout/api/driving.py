@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from rollout.api.checking import read_plan
 from rollout.api.opening import opened, stored
 from rollout.api.ordering import abort
+from rollout.api.plans import read_plan
 from rollout.api.settings import Settings
 from rollout.domain.errors import Locked, StoreError, UsageError
 from rollout.domain.outcome import exit_code, outcome

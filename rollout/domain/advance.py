@@ -10,7 +10,8 @@ from dataclasses import replace
 
 from rollout.domain import events as e
 from rollout.domain.endpoint import Effect, PutDeployment, ScaleDeployment, SetSplit
-from rollout.domain.plan import BASELINE, CANDIDATE, Create, Delete, Preflight, Smoke
+from rollout.domain.plan import Create, Delete, Preflight, Smoke
+from rollout.domain.roles import BASELINE, CANDIDATE
 from rollout.domain.run import (
     Approval,
     Cause,

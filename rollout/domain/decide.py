@@ -11,7 +11,6 @@ from rollout.domain.decisions import WHOLE, Ask, Decision, On, Question, Record,
 from rollout.domain.endpoint import Condition, DeploymentSeen, Seen, SetSplit
 from rollout.domain.events import Ended, Held, SetPointReached, SplitCaptured, StagePassed
 from rollout.domain.plan import (
-    BASELINE,
     Approve,
     Bootstrap,
     Delete,
@@ -22,6 +21,7 @@ from rollout.domain.plan import (
     Stage,
     Wait as WaitStage,
 )
+from rollout.domain.roles import BASELINE
 from rollout.domain.run import Approval, Cause, Phase, Run, Split, Step, Why
 from rollout.domain.units import spell_duration
 from rollout.domain.verdict import Verdict

@@ -18,8 +18,6 @@ from rollout.domain.endpoint import (
 )
 from rollout.domain.events import Held, SetPointReached, StagePassed
 from rollout.domain.plan import (
-    BASELINE,
-    CANDIDATE,
     Approve,
     Bootstrap,
     Create,
@@ -32,6 +30,7 @@ from rollout.domain.plan import (
     Stage,
     Wait as WaitStage,
 )
+from rollout.domain.roles import BASELINE, CANDIDATE
 from rollout.domain.run import Cause, Run, Split, Step, Why
 from rollout.domain.units import spell_duration
 

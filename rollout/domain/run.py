@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from rollout.domain.endpoint import DeleteDeployment, Effect, Seen
-from rollout.domain.plan import BASELINE, OnFailure, Stage
+from rollout.domain.plan import OnFailure, Stage
+from rollout.domain.roles import BASELINE
 from rollout.domain.verdict import Judgement
 
 

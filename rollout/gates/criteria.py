@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rollout.domain.plan import Allowance, Check
+from rollout.domain.criteria import Allowance, Check
 from rollout.domain.units import spell_share
 
 LATENCY = "latency"

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from rollout.domain.measure import NEVER, Arm, Interval
-from rollout.domain.plan import BASELINE, CANDIDATE
+from rollout.domain.roles import BASELINE, CANDIDATE
 from rollout.gates import tracks
 from rollout.gates.evidence import (
     Evidence,

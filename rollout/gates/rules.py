@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from rollout.domain.criteria import Allowance, Check, Gate
 from rollout.domain.measure import GROWTH, bucket_of, edge
-from rollout.domain.plan import Allowance, Check, Gate, Mirror, Plan, Shift
+from rollout.domain.plan import Mirror, Plan, Shift
 from rollout.gates import criteria
 from rollout.stats import slow
 

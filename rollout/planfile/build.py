@@ -7,24 +7,19 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from rollout.domain.criteria import Check, Gate, OnInconclusive, Risk
 from rollout.domain.plan import (
-    BASELINE,
-    CANDIDATE,
     Approve,
     Bootstrap,
-    Check,
     Create,
     Delete,
     DeploymentRef,
     EndpointRef,
     Expect,
-    Gate,
     Mirror,
     OnFailure,
-    OnInconclusive,
     Plan,
     Preflight,
-    Risk,
     Scale,
     Shift,
     Smoke,
@@ -32,6 +27,7 @@ from rollout.domain.plan import (
     Wait,
     Work,
 )
+from rollout.domain.roles import BASELINE, CANDIDATE
 from rollout.planfile import forms, overrides
 from rollout.planfile.draft import Draft
 from rollout.planfile.files import absolute

@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 
-from rollout.domain.plan import Allowance
+from rollout.domain.criteria import Allowance
 from rollout.domain.units import parse_duration, parse_percent, parse_points, spell_duration
 from rollout.planfile.wording import listed, shown
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from rollout.domain.plan import Allowance, Gate
+from rollout.domain.criteria import Allowance, Gate
 from rollout.domain.units import spell_duration
 from rollout.planfile import forms
 from rollout.planfile.draft import Draft

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from rollout.domain.diagnostics import Diagnostic, Place
+from rollout.domain.diagnostics import Diagnostic
 from rollout.domain.errors import PlanInvalid
 from rollout.domain.plan import Plan
-from rollout.planfile import bodies, rules, schema, substitute, text
 from rollout.planfile.build import build
-from rollout.planfile.draft import Draft
+from rollout.planfile.inspect import inspect
 from rollout.planfile.rules import ProviderCheck
 from rollout.planfile.substitute import Inputs
-from rollout.planfile.wording import ROOT, shown
 
 __all__ = ["Inputs", "ProviderCheck", "examine", "load"]
 
@@ -45,31 +43,8 @@ def examine(
     environment: Mapping[str, str],
     check_provider: ProviderCheck | None = None,
 ) -> tuple[Plan | None, tuple[Diagnostic, ...]]:
-    """The plan in the file at ``path``, or None and what is wrong, sorted by place.
-
-    Args:
-        path: As the user typed it; findings name it so.
-        variables: Values for the plan's variables, by name.
-        environment: For ``${env.X}``, and ``ROLLOUT_VAR_x`` for the variable ``x``.
-        check_provider: Asks the endpoint's adapter about its own keys and files; None: not asked.
-    """
-    document = text.read(path)
-    if not isinstance(document.data, dict):
-        return None, document.findings or (_no_mapping(document),)
-    draft = Draft(document)
-    substitute.fill(draft, Inputs(variables, environment))
-    schema.check(draft)
-    rules.check(draft, check_provider)
-    requests = bodies.gather(draft)
-    if draft.findings:
-        return None, draft.findings
-    return build(draft, requests), ()
-
-
-def _no_mapping(document: text.Document) -> Diagnostic:
-    place = Place(document.file, 1, 1)
-    do = "Begin with 'apiVersion: rollout/v1'."
-    if document.data is None:
-        return Diagnostic(place, ROOT, "the file is empty.", do)
-    what = f"a plan is a mapping; {shown(document.data)} stands here."
-    return Diagnostic(document.value(()), ROOT, what, do)
+    """The plan in the file at ``path``, or None and what is wrong; see ``inspect``."""
+    checked, findings = inspect(
+        path, variables=variables, environment=environment, check_provider=check_provider
+    )
+    return (None if checked is None else build(*checked)), findings

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from rollout.domain.plan import BASELINE, CANDIDATE
+from rollout.domain.roles import BASELINE, CANDIDATE
 from rollout.domain.units import spell_duration
 from rollout.planfile import forms, gate_rules, overrides, stage_rules
 from rollout.planfile.draft import Draft

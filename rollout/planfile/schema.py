@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from rollout.planfile import forms
 from rollout.planfile.draft import Draft
-from rollout.planfile.explain import Problem, Refusal, explain
+
+if TYPE_CHECKING:
+    from rollout.planfile.explain import Problem, Refusal
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
@@ -34,11 +36,15 @@ def schema() -> dict[str, Any]:
 def check(draft: Draft) -> None:
     """Note everything in the draft that the schema refuses."""
     for error in _validator().iter_errors(cast("Any", draft.data)):
+        from rollout.planfile.explain import explain  # noqa: PLC0415 - a good plan needs none
+
         for problem in explain(_refusal(draft, error)):
             _note(draft, problem)
 
 
 def _refusal(draft: Draft, error: ValidationError) -> Refusal:
+    from rollout.planfile.explain import Refusal  # noqa: PLC0415 - as above
+
     path = tuple(error.absolute_path)
     return Refusal(
         path=path,

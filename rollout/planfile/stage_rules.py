@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from rollout.domain.plan import BASELINE, CANDIDATE
+from rollout.domain.roles import BASELINE, CANDIDATE
 from rollout.planfile.draft import Draft
 from rollout.planfile.gate_rules import relative_metrics
 from rollout.planfile.stages import OBSERVED, Sketch, role, role_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from rollout.domain.plan import BASELINE, CANDIDATE
+from rollout.domain.roles import BASELINE, CANDIDATE
 from rollout.domain.units import spell_duration
 from rollout.planfile import forms
 from rollout.planfile.draft import Draft

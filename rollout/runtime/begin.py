@@ -11,7 +11,8 @@ from enum import Enum
 from rollout.domain.advance import undone
 from rollout.domain.codec import encode
 from rollout.domain.errors import Locked, UsageError
-from rollout.domain.plan import BASELINE, CANDIDATE, Plan
+from rollout.domain.plan import Plan
+from rollout.domain.roles import BASELINE, CANDIDATE
 from rollout.domain.run import Phase, Run, Split
 from rollout.ports.endpoint import Endpoint
 from rollout.ports.store import Conflict

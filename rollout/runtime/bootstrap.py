@@ -10,7 +10,8 @@ from rollout.domain.decisions import Act, Record
 from rollout.domain.endpoint import Effect
 from rollout.domain.errors import EndpointRefused
 from rollout.domain.events import Held, Intended, StagePassed
-from rollout.domain.plan import BASELINE, Bootstrap, Plan, Stage
+from rollout.domain.plan import Bootstrap, Plan, Stage
+from rollout.domain.roles import BASELINE
 from rollout.domain.run import Run, Split
 from rollout.ports.clock import Clock
 from rollout.ports.endpoint import Endpoint

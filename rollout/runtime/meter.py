@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from rollout.domain.errors import EndpointError
 from rollout.domain.events import Measured, ObservationBegan
 from rollout.domain.measure import Interval
-from rollout.domain.plan import CANDIDATE
+from rollout.domain.roles import CANDIDATE
 from rollout.domain.run import Run
 from rollout.domain.verdict import Judgement, Verdict
 from rollout.gates.judge import SOURCE_ERRORS, enter, fresh, ingest, judge

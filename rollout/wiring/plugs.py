@@ -1,12 +1,12 @@
-"""Adapters by name.
+"""Adapters by name; a module is imported only when its kind is named.
 
-Built-in adapters come in through the same entry points as plug-ins; a module is imported only when
-its kind is named.
+Built-in adapters have a table of their own beside the entry points of plug-ins, because a search
+through everything that is installed costs a short command a tenth of its time.
 """
 
 from __future__ import annotations
 
-from importlib.metadata import entry_points
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -19,6 +19,12 @@ if TYPE_CHECKING:  # a short command must not pay for what it only names
     from rollout.ports.endpoint import Endpoint
     from rollout.ports.store import Store
     from rollout.runtime.lease import Owner
+
+
+BUILT_IN = {
+    "rollout.endpoints": {"local": "rollout.adapters.endpoints.local.endpoint:build"},
+    "rollout.stores": {"sqlite": "rollout.adapters.stores.sqlite:build"},
+}
 
 
 class _EndpointFactory(Protocol):
@@ -65,11 +71,17 @@ def owner() -> Owner:
 
 
 def _loaded(group: str, name: str) -> object:
+    if name in BUILT_IN[group]:
+        module, attribute = BUILT_IN[group][name].split(":")
+        return getattr(import_module(module), attribute)
+    from importlib.metadata import entry_points  # noqa: PLC0415 - for plug-ins only
+
     known = {found.name: found for found in entry_points(group=group)}
     if name not in known:
         what = "endpoint provider" if group.endswith("endpoints") else "store"
+        names = ", ".join(sorted({*known, *BUILT_IN[group]}))
         raise UsageError(
-            f"No {what} is called {name!r} (installed: {', '.join(sorted(known)) or 'none'}).",
+            f"No {what} is called {name!r} (installed: {names}).",
             do="Correct the name, or install the package that brings it.",
         )
     return known[name].load()

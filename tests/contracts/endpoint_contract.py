@@ -18,7 +18,8 @@ from rollout.domain.endpoint import (
 )
 from rollout.domain.errors import EndpointError, EndpointRefused
 from rollout.domain.measure import NEVER, Arm, Interval
-from rollout.domain.plan import BASELINE, CANDIDATE, Plan
+from rollout.domain.plan import Plan
+from rollout.domain.roles import BASELINE, CANDIDATE
 from rollout.ports.endpoint import Endpoint
 
 T = TypeVar("T")

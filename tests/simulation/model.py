@@ -37,8 +37,6 @@ from rollout.domain.endpoint import (
     SetSplit,
 )
 from rollout.domain.plan import (
-    BASELINE,
-    CANDIDATE,
     Approve,
     Bootstrap,
     Create,
@@ -51,6 +49,7 @@ from rollout.domain.plan import (
     Smoke,
     Stage,
 )
+from rollout.domain.roles import BASELINE, CANDIDATE
 from rollout.domain.run import FINAL, Phase, Run, Split, Step, Why
 from rollout.domain.verdict import Judgement, Verdict
 

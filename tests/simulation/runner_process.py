@@ -17,14 +17,13 @@ from pathlib import Path
 from rollout.adapters.owner import myself, surely_dead
 from rollout.adapters.stores.sqlite import SqliteStore, build
 from rollout.domain import events as e
+from rollout.domain.criteria import Check, Gate
 from rollout.domain.plan import (
     Approve,
-    Check,
     Create,
     Delete,
     DeploymentRef,
     EndpointRef,
-    Gate,
     Mirror,
     OnFailure,
     Plan,

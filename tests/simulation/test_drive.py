@@ -16,22 +16,19 @@ import pytest
 
 from rollout.domain import events as e
 from rollout.domain.advance import advance
+from rollout.domain.criteria import Allowance, Check, Gate, OnInconclusive
 from rollout.domain.errors import Fenced, Locked, StoreError, UsageError
 from rollout.domain.outcome import exit_code
 from rollout.domain.plan import (
-    Allowance,
     Approve,
     Bootstrap,
-    Check,
     Create,
     Delete,
     DeploymentRef,
     EndpointRef,
     Expect,
-    Gate,
     Mirror,
     OnFailure,
-    OnInconclusive,
     Plan,
     Preflight,
     Scale,

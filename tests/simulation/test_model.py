@@ -29,7 +29,6 @@ from rollout.domain.endpoint import (
     SetSplit,
 )
 from rollout.domain.plan import (
-    CANDIDATE,
     Approve,
     Create,
     Delete,
@@ -42,6 +41,7 @@ from rollout.domain.plan import (
     Stage,
     Wait,
 )
+from rollout.domain.roles import CANDIDATE
 from rollout.domain.run import Cause, Phase, Run, Split
 from tests.simulation.model import (
     BLUE,

@@ -54,3 +54,11 @@ def test_nothing_committed_names_a_path_of_a_machine():
     ]
 
     assert found == []
+
+
+def test_the_table_of_built_in_adapters_is_what_the_package_declares():
+    from rollout.wiring.plugs import BUILT_IN  # noqa: PLC0415
+
+    config = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+    assert config["project"]["entry-points"] == BUILT_IN

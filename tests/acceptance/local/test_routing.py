@@ -140,11 +140,8 @@ def test_each_deployment_has_its_own_time_limit_and_survives_it(endpoint: LocalE
     through_split = send_many(port_of(endpoint), endpoint.key_value(), 6, at_once=1, body=slow)
     after = send_many(port_of(endpoint), endpoint.key_value(), 20)
 
-    assert (blue.status, green.status) in {(504, 200), (500, 200)}
-    assert {(x.deployment, x.status == 200) for x in through_split} <= {
-        ("blue", False),
-        ("green", True),
-    }
+    assert (blue.status, green.status) == (504, 200)
+    assert {(x.deployment, x.status) for x in through_split} <= {("blue", 504), ("green", 200)}
     assert {each.status for each in after} == {200}
 
 
@@ -178,7 +175,7 @@ def test_the_scoring_script_gets_no_secret_of_the_runner(
     environment = one(endpoint).json["env"]
 
     assert environment["OMP_NUM_THREADS"] == "1"
-    assert environment["SCORING_TIMEOUT_MS"] == "1000"
+    assert environment["SCORING_TIMEOUT_MS"] == "1250"
     assert not [name for name in environment if name.startswith(("PYTEST", "GITHUB", "VIRTUAL"))]
 
 

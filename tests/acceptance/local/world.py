@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import json
 import threading
@@ -185,14 +186,14 @@ async def send(
     lines += [] if key is None else [f"Authorization: Bearer {key}"]
     lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
     try:
-        async with asyncio.timeout(timeout):
+        async with asyncio.timeout(timeout), contextlib.AsyncExitStack() as stack:
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            stack.callback(writer.close)
             writer.write("\r\n".join([*lines, "", ""]).encode() + body)
             head = await reader.readuntil(b"\r\n\r\n")
             first, *rest = head.decode().strip().split("\r\n")
             pairs = dict(line.lower().split(": ", 1) for line in rest)
             content = await reader.readexactly(int(pairs.get("content-length", 0)))
-            writer.close()
     except (OSError, EOFError) as error:
         return Got(0, error=repr(error))
     return Got(int(first.split()[1]), pairs.get("azureml-model-deployment", ""), content)

@@ -9,8 +9,6 @@ from rollout.domain import events as e
 from rollout.domain.decisions import Act, Ask, Decision, Record, Rest, Wait as Waits
 from rollout.domain.endpoint import Condition, DeploymentSeen, Seen
 from rollout.domain.plan import (
-    BASELINE,
-    CANDIDATE,
     Approve,
     Bootstrap,
     Create,
@@ -24,6 +22,7 @@ from rollout.domain.plan import (
     Stage,
     Wait,
 )
+from rollout.domain.roles import BASELINE, CANDIDATE
 from rollout.domain.run import Cause, Run, Split, StageDone, Step, Why
 from rollout.domain.verdict import Judgement, Verdict
 

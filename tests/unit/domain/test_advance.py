@@ -18,7 +18,8 @@ from rollout.domain.endpoint import (
     ScaleDeployment,
     SetSplit,
 )
-from rollout.domain.plan import CANDIDATE, Delete, Stage
+from rollout.domain.plan import Delete, Stage
+from rollout.domain.roles import CANDIDATE
 from rollout.domain.run import Approval, Cause, Exposure, Phase, Run, Split, Step, Why
 from rollout.domain.verdict import Verdict
 from tests.unit.domain.samples import (

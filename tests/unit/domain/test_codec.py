@@ -11,6 +11,7 @@ from hypothesis import given, strategies as st
 
 from rollout.domain import events as e, plan as p
 from rollout.domain.codec import TAG, decode, encode
+from rollout.domain.criteria import Allowance, Check, Gate, OnInconclusive
 from rollout.domain.endpoint import (
     CreateEndpoint,
     DeleteDeployment,
@@ -92,10 +93,10 @@ def test_a_run_comes_back_equal(run: Run) -> None:
 
 
 def test_a_plan_comes_back_equal_with_its_bytes_and_its_units() -> None:
-    gate = p.Gate(
+    gate = Gate(
         "canary",
-        (p.Check("latency", 0.95, p.Allowance(1.1), p.Allowance(1.2)), p.Check("error_rate")),
-        on_inconclusive=p.OnInconclusive(1800.0, 2, "rollback"),
+        (Check("latency", 0.95, Allowance(1.1), Allowance(1.2)), Check("error_rate")),
+        on_inconclusive=OnInconclusive(1800.0, 2, "rollback"),
     )
     plan = p.Plan(
         "churn",

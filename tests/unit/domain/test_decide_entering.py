@@ -20,7 +20,8 @@ from rollout.domain.endpoint import (
     Seen,
     SetSplit,
 )
-from rollout.domain.plan import BASELINE, CANDIDATE, Delete, Mirror, Scale, Stage
+from rollout.domain.plan import Delete, Mirror, Scale, Stage
+from rollout.domain.roles import BASELINE, CANDIDATE
 from rollout.domain.run import Split, Why
 from rollout.domain.verdict import Verdict
 from tests.unit.domain.samples import (

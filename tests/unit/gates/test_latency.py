@@ -4,8 +4,10 @@ from itertools import islice
 
 import pytest
 
+from rollout.domain.criteria import Check
 from rollout.domain.measure import NEVER, Arm, Interval, bucket_of, edge
-from rollout.domain.plan import BASELINE, CANDIDATE, Check, Shift, Stage
+from rollout.domain.plan import Shift, Stage
+from rollout.domain.roles import BASELINE, CANDIDATE
 from rollout.domain.verdict import Verdict
 from rollout.gates.judge import enter, fresh, ingest, judge
 from rollout.gates.rules import compile_rules

@@ -6,19 +6,8 @@ from itertools import islice
 
 import pytest
 
-from rollout.domain.plan import (
-    Allowance,
-    Approve,
-    Check,
-    Create,
-    Delete,
-    Gate,
-    Mirror,
-    Preflight,
-    Shift,
-    Stage,
-    Wait,
-)
+from rollout.domain.criteria import Allowance, Check, Gate
+from rollout.domain.plan import Approve, Create, Delete, Mirror, Preflight, Shift, Stage, Wait
 from rollout.domain.verdict import Verdict
 from rollout.gates.judge import enter, fresh, ingest, judge
 from rollout.gates.rules import DEFAULT_CHECK, compile_rules

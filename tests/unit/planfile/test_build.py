@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from rollout.domain.criteria import Allowance, Check, OnInconclusive, Risk
 from rollout.domain.plan import (
-    Allowance,
     Approve,
     Bootstrap,
-    Check,
     Create,
     Delete,
     DeploymentRef,
@@ -19,10 +18,8 @@ from rollout.domain.plan import (
     Expect,
     Mirror,
     OnFailure,
-    OnInconclusive,
     Plan,
     Preflight,
-    Risk,
     Scale,
     Shift,
     Smoke,

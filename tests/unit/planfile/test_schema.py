@@ -13,17 +13,8 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from rollout.domain.plan import (
-    Expect,
-    Gate,
-    OnFailure,
-    OnInconclusive,
-    Plan,
-    Risk,
-    Shift,
-    Smoke,
-    Stage,
-)
+from rollout.domain.criteria import Gate, OnInconclusive, Risk
+from rollout.domain.plan import Expect, OnFailure, Plan, Shift, Smoke, Stage
 from rollout.planfile import explain, forms, yaml12
 from rollout.planfile.schema import NAME, schema, schema_file
 from rollout.planfile.stages import KINDS

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from rollout.domain.criteria import Allowance, Check, Gate
 from rollout.domain.endpoint import Condition, DeploymentSeen, Seen
 from rollout.domain.plan import (
-    Allowance,
     Approve,
     Bootstrap,
-    Check,
     Create,
     Delete,
     DeploymentRef,
     EndpointRef,
-    Gate,
     Mirror,
     OnFailure,
     Plan,

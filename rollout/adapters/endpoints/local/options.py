@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -98,6 +97,8 @@ def _port(value: object, findings: list[Finding]) -> int | None:
 
 
 def _python(path: tuple[str, str], value: object, findings: list[Finding]) -> str:
+    import shutil  # noqa: PLC0415 - for plans that name an interpreter; costs what a check costs
+
     found = shutil.which(Path(value).expanduser()) if isinstance(value, str) else None
     if found is None:
         what = f"{value!r} is not a program that can be run here."

@@ -19,7 +19,8 @@ from rollout.adapters.endpoints.local.specification import (
 )
 from rollout.adapters.endpoints.local.xds import Config, Layout
 from rollout.domain.errors import EndpointError, EndpointRefused
-from rollout.domain.plan import BASELINE, CANDIDATE, DeploymentRef, Plan
+from rollout.domain.plan import DeploymentRef, Plan
+from rollout.domain.roles import BASELINE, CANDIDATE
 from rollout.ports.endpoint import Answer, Finding
 
 _SECONDS = 10.0

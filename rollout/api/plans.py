@@ -1,0 +1,25 @@
+"""The plan in a file, as a value."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rollout.api.settings import Settings
+from rollout.domain.plan import Plan
+from rollout.planfile.load import load
+from rollout.wiring.checks import LocalFiles
+
+
+def read_plan(plan: str | Path, settings: Settings | None = None) -> Plan:
+    """The plan in a file.
+
+    Raises:
+        PlanInvalid: with every finding.
+    """
+    used = settings or Settings()
+    return load(
+        Path(plan),
+        variables=used.variables,
+        environment=used.environment,
+        check_provider=LocalFiles(),
+    )
