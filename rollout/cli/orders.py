@@ -96,7 +96,7 @@ def _order(given: Given, name: str | None, word: str, give: Give) -> int:
     if driver is not None:
         output.say(f"{driver} drives it and will follow. Watch: rollout status -w {run.id}")
     else:
-        output.say(f"Nobody drives {run.id}; go on: rollout apply PLAN")
+        output.say(f"Nobody drives {run.id}; go on: rollout apply {run.file or 'PLAN'}")
     return Exit.OK
 
 

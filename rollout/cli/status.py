@@ -124,7 +124,7 @@ def _redrawn(output: Output, run: Run, used: api.Settings) -> Run:
 
 
 def _undriven(run: Run) -> str:
-    return f"nobody drives {run.id}; go on: rollout apply PLAN"
+    return f"nobody drives {run.id}; go on: rollout apply {run.file or 'PLAN'}"
 
 
 def _show(output: Output, run: Run, used: api.Settings) -> None:

@@ -15,10 +15,13 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
 TAG = "is"
+_SCALARS = (int, float, str, bool)
 
 
 def encode(value: object) -> Any:
     """Plain JSON data for a value made of dataclasses, enums, tuples, mappings and scalars."""
+    if value is None or type(value) in _SCALARS:  # most of what evidence is made of
+        return value
     if is_dataclass(value) and not isinstance(value, type):
         body: dict[str, object] = {TAG: type(value).__name__}
         for each in fields(value):

@@ -90,6 +90,7 @@ class Measured:
 
     Args:
         requests, errors: Live answers of the candidate in these intervals.
+        source_errors: What the judgement was told of a source that does not answer.
     """
 
     intervals: tuple[Interval, ...]
@@ -98,6 +99,7 @@ class Measured:
     judgement: Judgement
     requests: int = 0
     errors: int = 0
+    source_errors: int = 0
 
 
 @dataclass(frozen=True, slots=True)

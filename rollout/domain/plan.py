@@ -166,6 +166,7 @@ class Plan:
         load_rps: Open-loop traffic that the runner itself sends while gates observe, requests/s;
             0: none.
         deadline: Seconds from the start after which the run is rolled back; None: none.
+        file: Where the plan was read, as the user named it.
         source: The plan's text after substitution, as canonical JSON; its SHA-256 is ``digest``.
     """
 
@@ -183,6 +184,7 @@ class Plan:
     deadline: float | None = None
     source: str = "{}"
     digest: str = ""
+    file: str = ""
 
     def deployment(self, role: str) -> DeploymentRef:
         """The deployment that plays ``baseline`` or ``candidate``."""

@@ -122,6 +122,7 @@ class Run:
     Args:
         id: ``r-`` and hexadecimal digits.
         plan, endpoint: Names for people.
+        file: The plan's file, as its author named it.
         identity: SHA-256 over plan, candidate's inputs and endpoint: same identity, same work.
         digest: SHA-256 of the plan after substitution; approvals are bound to it.
         baseline, candidate: Deployment names.
@@ -178,6 +179,7 @@ class Run:
     trouble: Cause | None = None
     adopt: bool = False
     deleted: bool = False
+    file: str = ""
     approvals: tuple[Approval, ...] = ()
     done: tuple[StageDone, ...] = ()
     cursor: str | None = None

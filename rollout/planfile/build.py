@@ -63,6 +63,7 @@ def build(draft: Draft, bodies: tuple[bytes, ...]) -> Plan:
         on_failure=_on_failure(draft),
         source=source,
         digest=_digest(source, bodies),
+        file=draft.file,
         **_given(draft.mapping("load"), rps=("load_rps", forms.rate)),
         **_given(draft.mapping("policy"), deadline=forms.duration),
     )

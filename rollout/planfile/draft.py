@@ -20,6 +20,7 @@ class Draft:
     def __init__(self, document: Document) -> None:
         self.document = document
         self.data: dict[str, object] = document.data if isinstance(document.data, dict) else {}
+        self.file = document.file
         self.folder = File(document.file).parent
         self.written: dict[Path, str] = {}  # text whose references have been replaced
         self._spoiled = set(document.spoiled)

@@ -6,13 +6,14 @@ from rollout.domain.plan import Approve
 from rollout.domain.run import Phase, Run, Step, Why
 
 
-def next_command(run: Run, again: str = "rollout apply PLAN") -> str:
+def next_command(run: Run, again: str = "") -> str:
     """What a person would do now.
 
     Args:
         run: As it stands.
-        again: The command that would go on.
+        again: The command that would go on; empty: by the file that the run was started from.
     """
+    again = again or f"rollout apply {run.file or 'PLAN'}"
     match run.phase:
         case Phase.RUNNING if _asks(run):
             return f"Approve: rollout approve {run.id}. Refuse: rollout reject {run.id}"

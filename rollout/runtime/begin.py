@@ -92,7 +92,7 @@ def _started(journal: Journal, fresh: Run, plan: Plan) -> Run:
         if newest is not None and not newest.final:
             raise _locked(newest, newest.plan)
         try:
-            return journal.start(fresh, kept(plan), "")
+            return journal.start(fresh, kept(plan), plan.file)
         except Conflict:  # a late order, to a run that is over
             journal.refresh()
 
@@ -125,6 +125,11 @@ def undo(journal: Journal, last: Run, plan: Plan, by: str) -> Run:
     """
     if last.captured is None:
         raise UsageError(f"{last.id} changed nothing.", do="List the runs: rollout history")
+    if last.deleted:
+        raise UsageError(
+            f"{last.id} deleted {last.baseline}, so there is nothing to go back to.",
+            do=f"Apply a plan with {last.candidate} as baseline and the old model as candidate.",
+        )
     return _started(journal, undone(last, new_id(), by, journal.now()), plan)
 
 
@@ -162,5 +167,6 @@ def _fresh(plan: Plan, endpoint: Endpoint, identity: str, by: str, now: float) -
         author=by,
         started=now,
         since=now,
+        file=plan.file,
         deadline=None if plan.deadline is None else now + plan.deadline,
     )

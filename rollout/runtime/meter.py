@@ -22,7 +22,7 @@ from rollout.ports.clock import Clock
 from rollout.ports.endpoint import Endpoint
 
 PACE = 1.0  # seconds between readings
-HISTOGRAM_EVERY = 5.0  # seconds between readings with latencies
+HISTOGRAM_EVERY = 2.0  # seconds between readings with latencies
 OUTAGE_STEP = 10.0  # seconds of a broken source that count as one source error
 SILENCE = 300.0  # seconds without a closed interval after which a source counts as broken
 UNREACHED = ""  # a cursor: the source did not answer yet, so measurements begin once it does
@@ -85,11 +85,12 @@ class Meter:
             return None
         tape.read_at = now
         self._read(run, tape, now)
-        self.judgement = judge(self._rules, tape.evidence, source_errors=_source_errors(tape, now))
+        broken = _source_errors(tape, now)
+        self.judgement = judge(self._rules, tape.evidence, source_errors=broken)
         due = tape.intervals and now - tape.appended_at >= _append_every(now - tape.began)
         if not due and not _news(run.judgement, self.judgement):
             return None
-        return self._cut(run, tape, self.judgement, now)
+        return replace(self._cut(run, tape, self.judgement, now), source_errors=broken)
 
     def _wound(self, run: Run, now: float) -> _Tape:
         key = (run.id, run.at, run.cursor)

@@ -60,13 +60,14 @@ class Site:
     def start(self, *words: str) -> subprocess.Popen:
         """Start a command and go on."""
         self._note(words)
-        process = subprocess.Popen(
-            [ROLLOUT, *words],
-            cwd=self.folder,
-            env=self.environment,
-            stdout=(self.folder / "runner.out").open("ab"),
-            stderr=subprocess.STDOUT,
-        )
+        with (self.folder / "runner.out").open("ab") as said:
+            process = subprocess.Popen(
+                [ROLLOUT, *words],
+                cwd=self.folder,
+                env=self.environment,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+            )
         self.running.append(process)
         return process
 

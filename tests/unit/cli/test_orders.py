@@ -29,7 +29,8 @@ def test_an_approval_is_written_down_and_says_that_nobody_drives(waiting: Scene)
 
     assert (told.code, told.out) == (0, "")
     assert "Nobody drives r-" in told.err
-    assert told.err.endswith("go on: rollout apply PLAN\n")
+    assert "go on: rollout apply " in told.err
+    assert told.err.endswith(".yaml\n")
     assert waiting.call(*AUTO).code == 0
     assert waiting.world.splits[-1] == "green 100"
 
