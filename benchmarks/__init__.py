@@ -1,0 +1,1 @@
+"""Benchmarks: each prints its table; nothing here is a test."""
