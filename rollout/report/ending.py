@@ -19,7 +19,9 @@ from rollout.runtime.journal import Entry
 SHOWN = 5  # log lines
 WIDE = 160  # characters of one
 _BAD_LINE = re.compile(
-    r'error|exception|traceback|critical|fatal|killed|refused|HTTP/1\.\d" [45]\d\d', re.IGNORECASE
+    # Words of a log, not parts of a path: an endpoint may well be called diabetes-errors.
+    r'(?<![\w/.-])(?:\w*error|\w*exception|critical|fatal|killed|refused)(?![\w/-])|HTTP/1\.\d" [45]\d\d',
+    re.IGNORECASE,
 )
 _NOISE = re.compile(r"^traceback \(most recent call last\)", re.IGNORECASE)
 _EARLIER = "over the whole rollout"  # in a reason: the numbers of this stage are not all of it
