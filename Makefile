@@ -1,6 +1,6 @@
 # Two commands on a fresh machine: `make demo` and `make test`. Both make their own .venv.
 SHELL := /bin/sh
-PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
@@ -8,11 +8,11 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 .PHONY: demo test check format samples clean help
 
 help:
-	@echo "make demo    a good candidate promoted, a bad one rolled back, on this machine (about 3 minutes)"
+	@echo "make demo    a good candidate promoted, a bad one rolled back, on this machine (about 2 minutes)"
 	@echo "make test    every check and every test"
 	@echo "make check   format, lint, types, architecture, Dockerfile"
 	@echo "make format  let the tools repair what they can"
-	@echo "make clean   stop what the demo left running; remove .venv and caches"
+	@echo "make clean   stop the local endpoints here; remove .venv, caches and .rollout with its journal"
 
 demo: .venv/.runtime
 	@$(BIN)/python scripts/demo.py
@@ -51,5 +51,7 @@ samples: .venv/.dev
 	@touch $@
 
 clean:
-	@if [ -x $(BIN)/rollout ]; then $(BIN)/rollout local down --all --home .rollout/demo/local || true; fi
+	@if [ -x $(BIN)/rollout ]; then \
+	  for home in .rollout/local .rollout/demo/local; do \
+	    if [ -d $$home ]; then $(BIN)/rollout local down --all --home $$home || true; fi; done; fi
 	rm -rf .venv .rollout .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist

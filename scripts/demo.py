@@ -7,6 +7,8 @@ time. It runs the same commands that you would type, and removes its endpoint in
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -21,6 +23,10 @@ from rollout.wiring import localhost, plugs
 ROOT = Path(__file__).resolve().parent.parent
 GOOD, BAD = "plans/demo-good.yaml", "plans/demo-bad.yaml"
 RPS = 80.0
+HOME = ROOT / ".rollout/demo"  # apart from your own runs, and new each time
+STATE = f"sqlite:///{HOME}/state.db"
+ENVIRONMENT = {**os.environ, "ROLLOUT_STATE": STATE, "ROLLOUT_HOME": str(HOME / "local")}
+SETTINGS = api.Settings(state=STATE, home=HOME / "local")
 ROLLOUT = [str(Path(sys.executable).with_name("rollout"))]
 ROLLED_BACK = 10  # the exit code of a verified rollback
 
@@ -42,11 +48,12 @@ def main() -> int:
     clock = plugs.clock()
     begun = clock.monotonic()
     _say("A local endpoint with real scoring servers, blue serving all of the traffic")
-    _rollout("destroy", GOOD, "--auto-approve", "-q", quiet=True)
+    _rollout("local", "down", "--all", quiet=True)
+    shutil.rmtree(HOME, ignore_errors=True)
     if _rollout("local", "up", GOOD) != 0:
         return 1
     try:
-        with localhost.clients(api.read_plan(GOOD), api.Settings().home, RPS) as clients:
+        with localhost.clients(api.read_plan(ROOT / GOOD), SETTINGS.home, RPS) as clients:
             _say(f"Clients send {RPS:.0f} requests a second from here on.  1/2: a good candidate")
             good = _part(GOOD, clients, clock)
             _say("2/2: a candidate that fails on every fifth real request")
@@ -68,7 +75,7 @@ def _part(plan: str, clients: localhost.Clients, clock: Clock) -> Part:
         seconds,
         after.sent - before.sent,
         after.failed - before.failed,
-        api.status(),
+        api.status(settings=SETTINGS),
     )
 
 
@@ -90,10 +97,10 @@ def _summary(good: Part, bad: Part, seconds: float) -> int:
             )
     print(
         "\n  Try next:\n"
-        f"    .venv/bin/rollout show {bad.run.id}                            why it was rolled back\n"
-        f"    .venv/bin/rollout events {bad.run.id}                          everything that happened\n"
-        "    .venv/bin/rollout apply plans/bad-slow.yaml --auto-approve     another way to be bad\n"
-        "    README.md                                                      five minutes, step by step\n"
+        f"    export ROLLOUT_STATE=sqlite:///.rollout/demo/state.db\n"
+        f"    .venv/bin/rollout show {bad.run.id}        why it was rolled back\n"
+        f"    .venv/bin/rollout events {good.run.id}      everything that happened to the good one\n"
+        "    README.md                              five minutes, step by step\n"
     )
     if not fine:
         print(json.dumps({"good": good.code, "bad": bad.code, "failed": good.failed}))
@@ -105,7 +112,7 @@ def _last_words(run_id: str) -> list[Judgement]:
     """The deciding judgement of each gate of a run, in order."""
     said = [
         entry.event.judgement
-        for entry in api.events(run_id)
+        for entry in api.events(run_id, SETTINGS)
         if isinstance(entry.event, Measured)
         and entry.event.judgement.verdict in (Verdict.PASS, Verdict.FAIL)
     ]
@@ -115,7 +122,7 @@ def _last_words(run_id: str) -> list[Judgement]:
 def _rollout(*words: str, quiet: bool = False) -> int:
     where = subprocess.DEVNULL if quiet else None
     return subprocess.run(
-        [*ROLLOUT, *words], cwd=ROOT, check=False, stdout=where, stderr=where
+        [*ROLLOUT, *words], cwd=ROOT, env=ENVIRONMENT, check=False, stdout=where, stderr=where
     ).returncode
 
 

@@ -123,6 +123,7 @@ class Run:
         id: ``r-`` and hexadecimal digits.
         plan, endpoint: Names for people.
         file: The plan's file, as its author named it.
+        labels: The plan's labels.
         identity: SHA-256 over plan, candidate's inputs and endpoint: same identity, same work.
         digest: SHA-256 of the plan after substitution; approvals are bound to it.
         baseline, candidate: Deployment names.
@@ -180,6 +181,7 @@ class Run:
     adopt: bool = False
     deleted: bool = False
     file: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
     approvals: tuple[Approval, ...] = ()
     done: tuple[StageDone, ...] = ()
     cursor: str | None = None

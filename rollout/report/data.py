@@ -36,6 +36,7 @@ def run_data(run: Run) -> Data:
         "baseline": run.baseline,
         "candidate_percent": run.share,
         "author": run.author,
+        "labels": dict(run.labels),
         "started": words.instant(run.started),
         "ended": _moment(run.ended),
         "exposure": {"requests": run.exposure.requests, "errors": run.exposure.errors},

@@ -14,6 +14,7 @@ from rollout.report.history import outcome_ink
 from rollout.report.onward import next_command
 from rollout.report.plain import event_row
 from rollout.report.rows import Ink, Part, Piece, Row, columns, row
+from rollout.report.sanitise import line
 from rollout.report.tree import View, tree
 from rollout.runtime.journal import Entry
 
@@ -79,6 +80,9 @@ def _facts(run: Run) -> tuple[Row, ...]:
             f"{run.candidate} answered {run.exposure.requests:,}, {run.exposure.errors:,} badly",
         ),
     ]
+    if run.labels:
+        labels = ", ".join(f"{name}: {text}" for name, text in run.labels.items())
+        table.append(("labels", line(labels)))
     if run.deadline is not None:
         table.append(("deadline", words.moment(run.deadline)))
     return columns(table, gap=3)

@@ -168,5 +168,6 @@ def _fresh(plan: Plan, endpoint: Endpoint, identity: str, by: str, now: float) -
         started=now,
         since=now,
         file=plan.file,
+        labels=plan.labels,
         deadline=None if plan.deadline is None else now + plan.deadline,
     )

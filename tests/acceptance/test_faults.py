@@ -1,5 +1,6 @@
 """What breaks: the runner in every stage, Envoy, a replica, the port, the metrics."""
 
+import json
 import signal
 import socket
 from collections import Counter
@@ -36,8 +37,8 @@ def test_a_runner_killed_in_every_stage_ends_as_an_undisturbed_one(site: Site) -
     clients.stop()
 
     assert runner.returncode == 0, (site.folder / "runner.out").read_text()[-3000:]
-    assert {"mirror", "shift-10", "shift-100"} <= killed
-    assert len(killed) >= 5
+    assert {"create", "mirror", "shift-10", "shift-100"} <= killed
+    assert len(killed) >= 6  # a stage that writes nothing may be over before it is seen
     assert clients.failed() == []
     assert site.run().phase is Phase.COMPLETED
     events = [entry.event for entry in site.events()]
@@ -64,7 +65,10 @@ def test_envoy_and_a_replica_die_and_the_rollout_goes_on(site: Site) -> None:
     clients.stop()
 
     run = site.run()
-    assert run.phase is Phase.COMPLETED or run.cause is not None, run
+    paused_with_reason = run.phase in (Phase.HELD, Phase.PAUSED) and run.cause is not None
+    assert run.phase is Phase.COMPLETED or paused_with_reason, run
+    processes = json.loads(site.rollout("local", "ps", "diabetes", "-o", "json").stdout)
+    assert [each["restarts"] for each in processes if each["role"] == "envoy"] == [1]
     assert len(clients.failed()) < len(clients.answers) * 0.05
     late = clients.answers[-1].at - 5
     assert [each for each in clients.failed() if each.at > late] == []

@@ -28,6 +28,8 @@ def test_the_endpoint_s_key_is_nowhere_but_in_its_own_files(site: Site) -> None:
     with_key = [path for path in files if key.encode() in path.read_bytes()]
 
     assert len(key) >= 32
+    assert with_key  # where it must be: the endpoint cannot work without it
+    assert any(str(site.folder) in said for said in lines)  # its processes were looked at
     for said in (done.stdout, done.stderr, events.stdout, shown.stdout, *lines):
         assert key not in said
     assert {path.name for path in with_key} <= {"keys.json"} | {

@@ -151,7 +151,10 @@ def test_a_leak_is_caught_when_its_replica_dies(site: Site) -> None:
     clients.stop()
 
     assert done.returncode == 10, done.stderr
+    assert "gate shadow" in site.run().cause.text
     assert clients.failed() == []
+    log = "".join(path.read_text() for path in site.folder.rglob("*.log"))
+    assert "out of memory" in log
 
 
 def test_another_shape_is_caught_by_the_smoke_test(site: Site) -> None:

@@ -51,4 +51,4 @@ def test_the_table_of_exit_codes_agrees_with_the_code():
         int(code) for row in re.findall(r"^\| ([\d, ]+) \|", text, re.M) for code in row.split(",")
     }
 
-    assert {int(code) for code in Exit} <= told
+    assert {int(code) for code in Exit} == told

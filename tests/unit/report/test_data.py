@@ -22,6 +22,7 @@ def test_a_run_in_short() -> None:
         "baseline": "blue",
         "candidate_percent": 0,
         "author": "ada",
+        "labels": {},
         "started": "2027-01-15T08:00:00.000Z",
         "ended": "2027-01-15T08:59:35.000Z",
         "exposure": {"requests": 376, "errors": 15},
