@@ -33,7 +33,19 @@ if TYPE_CHECKING:
     from rollout.api.settings import Settings
     from rollout.api.validating import validate
     from rollout.domain.diagnostics import Diagnostic
-    from rollout.domain.errors import EndpointError, RolloutError
+    from rollout.domain.errors import (
+        Drifted,
+        EndpointAway,
+        EndpointError,
+        EndpointRefused,
+        Fenced,
+        Locked,
+        PlanInvalid,
+        PreflightFailed,
+        RolloutError,
+        StoreError,
+        UsageError,
+    )
     from rollout.domain.plan import Plan
     from rollout.domain.run import Run
     from rollout.runtime.begin import Course, Standing
@@ -57,7 +69,19 @@ _HOMES = {
     "rollout.api.reading": ("driven_by", "events", "history", "status"),
     "rollout.api.settings": ("Settings",),
     "rollout.domain.diagnostics": ("Diagnostic",),
-    "rollout.domain.errors": ("EndpointError", "RolloutError"),
+    "rollout.domain.errors": (
+        "Drifted",
+        "EndpointAway",
+        "EndpointError",
+        "EndpointRefused",
+        "Fenced",
+        "Locked",
+        "PlanInvalid",
+        "PreflightFailed",
+        "RolloutError",
+        "StoreError",
+        "UsageError",
+    ),
     "rollout.domain.plan": ("Plan",),
     "rollout.domain.run": ("Run",),
     "rollout.runtime.begin": ("Course", "Standing"),
@@ -77,15 +101,24 @@ def __getattr__(name: str) -> object:
 __all__ = [
     "Course",
     "Diagnostic",
+    "Drifted",
+    "EndpointAway",
     "EndpointError",
+    "EndpointRefused",
     "Entry",
+    "Fenced",
+    "Locked",
     "Plan",
+    "PlanInvalid",
+    "PreflightFailed",
     "Preview",
     "Result",
     "RolloutError",
     "Run",
     "Settings",
     "Standing",
+    "StoreError",
+    "UsageError",
     "abort",
     "apply",
     "approve",

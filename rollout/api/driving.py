@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,7 +57,10 @@ def standing(
 ) -> Standing:
     """What applying the plan would mean: start, resume, nothing, or in another run's way.
 
-    Unlike ``preview`` it does not look at the endpoint.
+    It looks at the endpoint only where the same work has ended already: is it still as it was left?
+
+    Raises:
+        PlanInvalid, EndpointError, StoreError: see ``rollout.domain.errors``.
     """
     used = settings or Settings()
     value = read_plan(plan, used)
@@ -107,7 +111,7 @@ def apply(
         if identity not in (None, found.identity):
             raise UsageError(
                 f"{plan} or one of its files changed while you were asked.",
-                do=f"Look again: rollout plan {plan}",
+                do=f"Look again: rollout plan {shlex.quote(str(plan))}",
             )
         if found.course is not Course.NOTHING:
             begin.own(value, endpoint, journal, found, used.who)
@@ -164,17 +168,29 @@ def undo(
 
 
 def destroy(plan: str | Path, settings: Settings | None = None) -> None:
-    """Remove the plan's endpoint with everything on it; the journal is kept."""
+    """Remove the plan's endpoint with everything on it; the journal is kept.
+
+    A run that is open on it, and that nobody drives, is over with it.
+
+    Raises:
+        PlanInvalid, Locked, EndpointError, StoreError: see ``rollout.domain.errors``.
+    """
     used = settings or Settings()
     value = read_plan(plan, used)
     with opened(value, used, create=False) as (endpoint, store):
+        run = Journal(store, endpoint.key, used.who).refresh()
+        left = None if run is None or run.final else run
         who = living_holder(store, endpoint.key, plugs.owner().surely_dead)
         if who is not None:
             raise Locked(
                 f"{who} is driving a run on {value.endpoint.name}.",
-                do="End it first: rollout abort",
+                do=f"End it first: rollout abort {left.id}" if left else "Try again in a moment.",
             )
         endpoint.destroy()
+        if left is not None:
+            with stored(used) as writable:
+                what = "the endpoint was destroyed"
+                orders.close(writable, left, endpoint.key, used.who, what)
 
 
 def logs(plan: str | Path, deployment: str, tail: int, settings: Settings | None = None) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import click
 
 from rollout import api
@@ -26,9 +28,9 @@ def destroy(given: Given, plan: str, auto_approve: bool) -> int:
     if not auto_approve and not output.ask(question, "--auto-approve"):
         declined = {"outcome": "declined", "code": int(Exit.ABORTED), "endpoint": name}
         output.show(declined, ())
-        output.say(f"Nothing was destroyed. Look at it: rollout plan {plan}")
+        output.say(f"Nothing was destroyed. Look at it: rollout plan {shlex.quote(plan)}")
         return Exit.ABORTED
     api.destroy(plan, used)
     output.show({"outcome": "destroyed", "code": int(Exit.OK), "endpoint": name}, ())
-    output.say(f"The endpoint {name} is gone. Create it anew: rollout apply {plan}")
+    output.say(f"The endpoint {name} is gone. Create it anew: rollout apply {shlex.quote(plan)}")
     return Exit.OK

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,7 +67,7 @@ def up(given: Given, plan: str) -> int:
         )
     uri = localhost.up(value, home=used.home, told=output.say)
     output.show({"endpoint": value.endpoint.name, "scoring_uri": uri}, [row(uri)])
-    output.say(f"{value.endpoint.name} serves. Roll out on it: rollout apply {plan}")
+    output.say(f"{value.endpoint.name} serves. Roll out on it: rollout apply {shlex.quote(plan)}")
     return Exit.OK
 
 
@@ -197,7 +198,9 @@ def fault(
     )
     output.show({"endpoint": name, "fault": kind, "deployment": deployment}, ())
     away = f"rollout local fault {name} --kind none --deployment {deployment}"
-    output.say(f"{name}: {kind}. " + (f"Take it away: {away}" if deployment else "Look: local ps"))
+    output.say(
+        f"{name}: {kind}. " + (f"Take it away: {away}" if deployment else "Look: rollout local ps")
+    )
     return Exit.OK
 
 

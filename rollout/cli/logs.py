@@ -24,5 +24,8 @@ from rollout.cli.settings import settings
 def logs(given: Given, deployment: str, plan: str, tail: int) -> int:
     """Show a deployment's newest log lines; DEPLOYMENT may be baseline or candidate."""
     text = api.logs(plan, deployment, tail, settings(given))
-    Output(given).show({"deployment": deployment, "lines": text.splitlines()}, text_rows(text))
+    output = Output(given)
+    output.show({"deployment": deployment, "lines": text.splitlines()}, text_rows(text))
+    if not text:
+        output.say("No lines yet.")
     return Exit.OK

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gc
+import sys
+
+INTERRUPTED = 130  # as in rollout.cli.exits, which is not imported yet
 
 
 def main() -> None:
@@ -10,6 +13,9 @@ def main() -> None:
     # Imports make many objects that live as long as the process: collecting while they come
     # costs a short command a tenth of its time, and finds nothing.
     gc.set_threshold(50_000, 20, 20)
-    from rollout.cli.main import main as run  # noqa: PLC0415 - after the line above
+    try:
+        from rollout.cli.main import main as run  # noqa: PLC0415 - after the line above
 
-    run()
+        run()
+    except KeyboardInterrupt:  # while importing; the command itself handles its own
+        sys.exit(INTERRUPTED)

@@ -36,5 +36,5 @@ def undo(given: Given, run: str | None) -> int:
     def begin(observer: Observer, stopping: Callable[[], bool]) -> api.Result:
         return api.undo(found.id, used, observer=observer, stopping=stopping)
 
-    again = f"rollout {'undo' if found.final else 'abort'}"
+    again = "rollout undo" if found.final else f"rollout abort {found.id}"
     return drive(Drive(begin, again, used), given, output)

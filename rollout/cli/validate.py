@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 
 import click
@@ -51,7 +52,7 @@ def validate(given: Given, plan: tuple[str, ...], output: str | None) -> int:
                 _annotate(every)
     if every:
         count = "1 finding" if len(every) == 1 else f"{len(every)} findings"
-        Output(given).say(f"{count}. Correct them, then: rollout validate {' '.join(plan)}")
+        Output(given).say(f"{count}. Correct them, then: rollout validate {shlex.join(plan)}")
     return Exit.INVALID if every else Exit.OK
 
 

@@ -24,8 +24,17 @@ class ProviderCheck(Protocol):
         """
         ...
 
-    def deployment(self, file: str, overrides: Mapping[str, object]) -> Sequence[tuple[str, str]]:
-        """Problems with a deployment's file, by absolute path, and ``set:``: (what, do)."""
+    def endpoint_file(self, file: str) -> Sequence[tuple[str, str]]:
+        """Problems with the endpoint's file, by absolute path: (what, do)."""
+        ...
+
+    def deployment(
+        self, name: str | None, file: str, overrides: Mapping[str, object]
+    ) -> Sequence[tuple[str, str]]:
+        """Problems with a deployment's file, by absolute path, and ``set:``: (what, do).
+
+        ``name`` is the deployment's; None where the plan's cannot be read.
+        """
         ...
 
 
@@ -85,7 +94,10 @@ def _least(draft: Draft, stage: Sketch) -> float:
 def _files(draft: Draft, provider: ProviderCheck | None) -> None:
     if provider is not None:
         _options(draft, provider)
-    _file(draft, ("endpoint", "file"))
+    of_endpoint = _file(draft, ("endpoint", "file"))
+    if of_endpoint is not None and provider is not None:
+        for what, do in provider.endpoint_file(of_endpoint):
+            draft.wrong(("endpoint", "file"), what, do)
     for role in (BASELINE, CANDIDATE):
         overrides.check(draft, role)
         found = _file(draft, (role, "file"))
@@ -126,5 +138,5 @@ def _deployment(draft: Draft, role: str, file: str, provider: ProviderCheck) -> 
         changes = overrides.nested(draft.mapping(role, "set"))
     except overrides.Clash:
         return
-    for what, do in provider.deployment(file, changes):
+    for what, do in provider.deployment(draft.text(role, "deployment"), file, changes):
         draft.wrong((role, "file"), what, do)

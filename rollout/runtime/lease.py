@@ -160,7 +160,7 @@ def _name(found: LeaseRecord) -> str:
 def _locked(found: LeaseRecord) -> Locked:
     return Locked(
         f"{_name(found)} is driving this endpoint now.",
-        do="Watch it: rollout status -w. Or wait for it: rollout apply --lock-timeout 10m",
+        do="Watch it: rollout status -w. Or wait for it: rollout apply PLAN --lock-timeout 10m",
     )
 
 

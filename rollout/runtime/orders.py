@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+from contextlib import suppress
 from dataclasses import dataclass
 
 from rollout.domain import events as e
@@ -104,6 +106,18 @@ def give(store: Store, found: Found, order: e.Order, by: str) -> Run:
     return Journal(store, found.stream, by).order(order, fits)
 
 
+def close(store: Store, found: Run, stream: str, by: str, message: str) -> None:
+    """End a run whose endpoint is gone, past its point of no return too; one that is over stays."""
+
+    def fits(newest: Run) -> None:
+        if newest.id != found.id or newest.final:
+            raise _over(found)
+
+    with suppress(UsageError):
+        order = e.AbortOrdered(by, keep_traffic=True, message=message)
+        Journal(store, stream, by).order(order, fits)
+
+
 def _over(run: Run) -> UsageError:
     return UsageError(f"{run.id} is over.", do=f"Look: rollout show {run.id}")
 
@@ -115,7 +129,8 @@ def _check(run: Run, order: e.Order) -> None:
     if stopping and run.committed:
         raise UsageError(
             f"{run.id} has begun to delete {run.baseline}; there is no way back in this run.",
-            do="Let it end: rollout apply. Then return with a plan whose candidate is the old one.",
+            do="Return later with a plan whose candidate is the old one. "
+            f"First let it end: rollout apply {shlex.quote(run.file or 'PLAN')}",
         )
     wanted = {
         e.PauseOrdered: (Phase.RUNNING,),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from rollout.adapters.endpoints.local.options import options_findings
-from rollout.adapters.endpoints.local.specification import file_findings
+from rollout.adapters.endpoints.local.specification import endpoint_findings, file_findings
 
 
 class LocalFiles:
@@ -17,6 +17,12 @@ class LocalFiles:
             (".".join(map(str, path)), what, do) for path, what, do in options_findings(options)
         ]
 
-    def deployment(self, file: str, overrides: Mapping[str, object]) -> list[tuple[str, str]]:
+    def endpoint_file(self, file: str) -> list[tuple[str, str]]:
+        """Findings on an endpoint file: (what, do)."""
+        return endpoint_findings(file)
+
+    def deployment(
+        self, name: str | None, file: str, overrides: Mapping[str, object]
+    ) -> list[tuple[str, str]]:
         """Findings on a deployment file: (what, do)."""
-        return file_findings(file, overrides)
+        return file_findings(file, overrides, name=name)

@@ -204,6 +204,15 @@ def test_logs_are_cleaned(done: Scene) -> None:
     assert data["lines"][0] == "fine"
 
 
+def test_an_empty_log_says_so(done: Scene) -> None:
+    with done.world.change() as real:
+        real.logs["green"] = ""
+
+    told = done.call("logs", "green", "plan.yaml")
+
+    assert (told.code, told.out, told.err) == (0, "", "No lines yet.\n")
+
+
 def test_logs_of_nobody(done: Scene) -> None:
     told = done.call("logs", "red", "plan.yaml")
 

@@ -145,3 +145,22 @@ def test_destroy_asks(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert json.loads(told.out) == {"outcome": "destroyed", "code": 0, "endpoint": "churn"}
     assert "churn does not exist yet" in scene.call("plan", "plan.yaml").out
+
+
+def test_destroy_ends_a_run_that_nobody_drives(waiting: Scene) -> None:
+    assert waiting.call("destroy", "plan.yaml", "--auto-approve").code == 0
+
+    data = json.loads(waiting.call("status", "-o", "json").out)
+    assert data["outcome"] == "aborted"
+    assert "the endpoint was destroyed" in waiting.call("status").out
+    assert "churn does not exist yet" in waiting.call("plan", "plan.yaml").out
+
+
+def test_destroy_leaves_a_run_to_whoever_drives_it(waiting: Scene) -> None:
+    waiting.occupy()
+
+    told = waiting.call("destroy", "plan.yaml", "--auto-approve")
+
+    assert told.code == Exit.LOCKED
+    assert "End it first: rollout abort r-" in told.err
+    assert json.loads(waiting.call("status", "-o", "json").out)["outcome"] == "waiting_approval"

@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
+import rollout.cli.main
 from benchmarks.startup import fill
+from rollout.cli import start
+from rollout.cli.exits import Exit
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 HEAVY = ("rich", "structlog", "httpx", "psutil", "envoy", "azureml_inference_server_http")
@@ -49,6 +52,20 @@ def test_help_and_version_import_nothing_but_click() -> None:
     for words in (["--help"], ["version"]):
         unwanted = {*HEAVY, *PLANS, *PROVIDERS, *RUNNERS, "sqlite3", "rollout.api"}
         assert not unwanted & imported(*words)
+
+
+def test_an_interrupt_before_the_command_begins_is_no_traceback(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(rollout.cli.main, "main", interrupted)
+
+    with pytest.raises(SystemExit) as ended:
+        start.main()
+
+    assert ended.value.code == Exit.INTERRUPTED == start.INTERRUPTED
 
 
 def test_validate_imports_no_runner() -> None:

@@ -12,6 +12,7 @@ from rollout.adapters.endpoints.local import snapshot
 from rollout.adapters.endpoints.local.options import options_findings, read_options
 from rollout.adapters.endpoints.local.specification import (
     Specification,
+    endpoint_findings,
     file_findings,
     read_auth_mode,
     read_deployment,
@@ -89,14 +90,14 @@ def test_azures_defaults_apply(file: Path) -> None:
 @pytest.mark.parametrize(
     "overrides",
     [
-        {"instance_count": 5, "request_settings.request_timeout_ms": 100},
-        {"instance_count": 5, "request_settings": {"request_timeout_ms": 100}},
+        {"instance_count": 5, "request_settings.request_timeout_ms": 1500},
+        {"instance_count": 5, "request_settings": {"request_timeout_ms": 1500}},
     ],
 )
 def test_overrides_replace_values(file: Path, overrides: dict[str, object]) -> None:
     found = read_deployment(str(file), overrides)
 
-    assert (found.instances, found.timeout_ms) == (5, 100)
+    assert (found.instances, found.timeout_ms) == (5, 1500)
 
 
 @pytest.mark.parametrize(
@@ -113,11 +114,20 @@ def test_overrides_replace_values(file: Path, overrides: dict[str, object]) -> N
         ({"code_configuration": "x"}, "not a mapping"),
         ({"instance_count": 0}, "instance_count is 0"),
         ({"instance_count": "two"}, "instance_count is 'two'"),
-        ({"instance_count": True}, "instance_count is True"),
+        ({"instance_count": True}, "instance_count is true"),
         ({"instance_count": 51}, "instance_count is 51"),
         ({"request_settings": {"request_timeout_ms": 1.5}}, "request_timeout_ms is 1.5"),
         ({"environment_variables": {"A": [1]}}, "environment_variables.A"),
         ({"environment_variables": ["A"]}, "not a mapping"),
+        ({"request_settings": {"request_timeout_ms": 999}}, "request_timeout_ms is 999"),
+        ({"environment_variables": {"A": "x\0"}}, "environment_variables.A holds"),
+        ({"environment_variables": {"A-B": "x"}}, "environment_variables.A-B cannot"),
+        ({"environment_variables": {"1": "x"}}, "environment_variables.1 cannot"),
+        ({"environment_variables": {5: "x"}}, "environment_variables.5 cannot"),
+        ({"model": {"path": "x" * 5000}}, "is not there"),
+        ({"model": {"path": "a\0b"}}, "is not there"),
+        ({"code_configuration": {"code": "x" * 5000, "scoring_script": "s"}}, "is not a folder"),
+        ({"readiness_probe": {"initial_delay": 10**400}}, "initial_delay is 1000"),
         ({"liveness_probe": {"period": 0}}, "liveness_probe.period is 0"),
     ],
 )
@@ -147,6 +157,77 @@ def test_a_file_that_is_none_is_a_finding(tmp_path: Path, text: str, what: str) 
 
     assert what in file_findings(str(path), {})[0][0]
     assert "cannot be read" in file_findings(str(tmp_path / "no.yml"), {})[0][0]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "name: 2024-02-30\n",
+        f"name: {'9' * 5000}\n",
+        "name: 0x_\n",
+        "[" * 3000,
+        'name: "\\UFFFFFFFF"\n',
+        'a: !!int ""\n',
+        "a: !!bool x\n",
+        "a: !!timestamp x\n",
+    ],
+    ids=["date", "digits", "hexadecimal", "depth", "character", "int", "bool", "timestamp"],
+)
+def test_yaml_that_pyyaml_stumbles_over_is_a_finding(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "x.yml"
+    path.write_text(text)
+
+    assert "is not YAML" in file_findings(str(path), {})[0][0]
+    assert "is not YAML" in endpoint_findings(str(path))[0][0]
+    with pytest.raises(EndpointRefused, match="is not YAML"):
+        read_auth_mode(str(path))
+
+
+def test_numbers_that_python_does_not_spell_are_findings(file: Path) -> None:
+    huge = f"0x{'f' * 5000}"
+    file.write_text(
+        f"? {huge}\n: 1\ninstance_count: {huge}\nenvironment_variables: {{A: {huge}}}\n"
+    )
+
+    found = [what for what, _ in file_findings(str(file), {})]
+
+    assert "instance_count is a very large number." in found
+    assert "Azure ML's deployments have no key a very large number." in found
+
+
+def test_an_unknown_key_is_told_with_the_nearest(file: Path) -> None:
+    path = changed(file, instance_cuont=2)
+
+    assert file_findings(path, {}) == [
+        (
+            "Azure ML's deployments have no key 'instance_cuont'.",
+            "Did you mean 'instance_count'?",
+        )
+    ]
+
+
+def test_the_files_name_is_the_plans(file: Path) -> None:
+    assert file_findings(str(file), {}, name="blue") == []
+    assert file_findings(str(file), {"name": "green"}, name="green") == []
+
+    (what, _), *more = file_findings(str(file), {}, name="green")
+
+    assert what == "name is 'blue', and the plan names the deployment 'green'."
+    assert more == []
+
+
+def test_an_endpoint_file_is_checked(tmp_path: Path) -> None:
+    path = tmp_path / "endpoint.yml"
+
+    for text, what in (
+        ("auth_mode: kye\n", "auth_mode is 'kye'."),
+        ("auth_mode: [key]\n", "auth_mode is a list."),
+        ("- a\n", "holds no mapping"),
+    ):
+        path.write_text(text)
+        assert what in endpoint_findings(str(path))[0][0]
+    path.write_text("auth_mode: key\n")
+    assert endpoint_findings(str(path)) == []
 
 
 def test_the_authentication_of_an_endpoint_file(tmp_path: Path) -> None:
@@ -257,6 +338,8 @@ def test_options_of_all_and_of_one_deployment(file: Path) -> None:
         ({"python": "/no/such/python"}, ("python",)),
         ({"python": {"blue": "/no/such/python"}}, ("python", "blue")),
         ({"python": 3}, ("python",)),
+        ({"python": "~no-such-user/python"}, ("python",)),
+        ({"memory": "9" * 400 + "MB"}, ("memory",)),
         ({"memory": "lots"}, ("memory",)),
         ({"memory": {"green": "1MB"}}, ("memory", "green")),
         ({"colour": "blue"}, ("colour",)),

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 
+from rollout.cli.main import run
 from rollout.domain.diagnostics import Place
 from rollout.planfile.load import examine
 from tests.unit.planfile.mutate import mutations
-from tests.unit.planfile.plans import VALID, sample_plans
+from tests.unit.planfile.plans import REPOSITORY, VALID, sample_plans
 
 SEEDS = 2_000
+COMMAND_SEEDS = 480  # of the samples, with all of their files
+SAMPLES = REPOSITORY / "plans"
 GROUPS = 8  # so that they can run side by side
 
 
@@ -34,6 +38,37 @@ def test_a_mutated_plan_is_read_or_refused(group: int, tmp_path: Path) -> None:
         for each in findings:
             assert _inside(each.place, lines), (seed, each)
             assert str(each).isprintable(), (seed, each)
+
+
+@pytest.mark.parametrize("group", range(GROUPS))
+def test_a_mutated_sample_is_valid_or_refused(
+    group: int, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("GITHUB_ACTIONS", "TF_BUILD"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("ROLLOUT_HOME", str(tmp_path / "home"))
+    folder = tmp_path / "plans"
+    shutil.copytree(SAMPLES, folder, ignore=shutil.ignore_patterns("*.pyc", "__pycache__"))
+    plans = sorted(folder.glob("*.yaml"))
+
+    for seed in range(group, COMMAND_SEEDS, GROUPS):
+        plan = plans[seed // GROUPS % len(plans)]
+        named = [folder / name for name in re.findall(r"file: ([\w-]+\.yml)", plan.read_text())]
+        # One in four is the plan itself: its text is what the test above is about.
+        mutated = [plan, *named][seed // (GROUPS * len(plans)) % (1 + len(named))]
+        whole = mutated.read_bytes()
+        mutated.write_bytes(mutations(whole, seed))
+
+        code = run(["validate", str(plan)])
+
+        mutated.write_bytes(whole)
+        said = "".join(capsys.readouterr())
+        assert code in (0, 65), (seed, mutated.name, said)
+        assert "rollout itself failed" not in said, (seed, mutated.name, said)
+
+
+def test_every_sample_is_valid(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["validate", *map(str, sorted(SAMPLES.glob("*.yaml")))]) == 0, capsys.readouterr()
 
 
 def test_the_same_seed_gives_the_same_bytes() -> None:

@@ -21,8 +21,14 @@ class Adapter:
         self.asked.append(options)
         return [("port", "the port is taken.", "Choose another."), ("", "no memory.", "Add some.")]
 
-    def deployment(self, file: str, overrides: Mapping[str, object]) -> Sequence[tuple[str, str]]:
-        self.asked.append((file, overrides))
+    def endpoint_file(self, file: str) -> Sequence[tuple[str, str]]:
+        self.asked.append(file)
+        return [("auth_mode is 'x'.", "Write key.")]
+
+    def deployment(
+        self, name: str | None, file: str, overrides: Mapping[str, object]
+    ) -> Sequence[tuple[str, str]]:
+        self.asked.append((name, file, overrides))
         return [("it names no model.", "Add 'model: {path: ...}'.")]
 
 
@@ -39,7 +45,23 @@ def test_the_adapters_problems_have_places_in_the_plan(tmp_path: Path) -> None:
         "4:35 endpoint.port: the port is taken. Choose another.",
         "6:38 candidate.file: it names no model. Add 'model: {path: ...}'.",
     ]
-    assert adapter.asked == [{"port": 80}, (str(tmp_path / "green.yml"), {"a": {"b": 1}})]
+    assert adapter.asked == [
+        {"port": 80},
+        ("green", str(tmp_path / "green.yml"), {"a": {"b": 1}}),
+    ]
+
+
+def test_the_adapter_is_asked_about_the_endpoints_file(tmp_path: Path) -> None:
+    file = tmp_path / "endpoint.yml"
+    file.write_text("{}")
+    adapter = Adapter()
+
+    _, findings = look(
+        tmp_path, SMALL.replace("local,", "local, file: endpoint.yml,"), provider=adapter
+    )
+
+    assert "4:35 endpoint.file: auth_mode is 'x'. Write key." in told(findings)
+    assert adapter.asked == [{}, str(file)]
 
 
 def test_the_adapter_is_not_asked_about_a_file_that_is_missing(tmp_path: Path) -> None:

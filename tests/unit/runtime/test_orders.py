@@ -50,6 +50,17 @@ def test_a_run_is_found_by_the_beginning_of_its_id(store, begin):
             orders.find_run(store, wrong)
 
 
+def test_a_run_whose_endpoint_is_gone_is_over_past_its_point_of_no_return_too(store, begin):
+    found = begin(at=len(PLAN.stages) - 1, deleted=True).run
+
+    for _ in range(2):  # of one that is over nothing is said twice
+        orders.close(store, found, STREAM, "eve", "gone")
+
+    after = orders.find_run(store, found.id)
+    assert (after.run.phase, after.run.cause.text) == (Phase.ABORTED, "eve aborted it. gone")
+    assert len(orders.story(store, after)) == 2
+
+
 def test_without_a_run_there_is_none_to_find(store):
     with pytest.raises(UsageError, match="No rollout has run"):
         orders.find_run(store, None)

@@ -155,7 +155,7 @@ def _existing(home: Path, name: str) -> Folder:
     there = ", ".join(one.name for one in list_endpoints(home)) or "none"
     raise EndpointRefused(
         f"There is no local endpoint '{name}' in {home}.",
-        do=f"Name one that is there ({there}), or create it: rollout apply",
+        do=f"Name one that is there ({there}), or create it: rollout apply PLAN",
     )
 
 

@@ -168,7 +168,7 @@ class Desired:
             if name not in ready and name not in self.traffic:
                 raise EndpointRefused(
                     f"Deployment '{name}' is not ready and cannot be given requests.",
-                    do="Look at its logs: rollout logs " + name,
+                    do=f"Look at its logs: rollout logs {name} PLAN",
                 )
         return replace(self, traffic=traffic, mirror=mirror)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import http.client
+import shlex
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -181,9 +182,19 @@ class LocalEndpoint:
         return Answer(answer.status, seconds, answer.getheader(DEPLOYMENT_HEADER), content)
 
     def logs(self, deployment: str, *, tail: int) -> str:
-        """See ``Endpoint.logs``."""
+        """See ``Endpoint.logs``; of a deployment that was deleted, what it left."""
+        desired = read_json(self._folder.desired)
+        if desired is None:
+            raise self._absent()
         path = self._folder.log(deployment)
         older = path.with_name(f"{path.name}.1")
+        there = sorted(cast("Json", desired["deployments"]))
+        if deployment not in there and not path.exists() and not older.exists():
+            raise EndpointRefused(
+                f"There is no deployment '{deployment}' on '{self._plan.endpoint.name}' "
+                f"(there: {', '.join(there) or 'none'}).",
+                do=f"Name one: rollout logs NAME {self._file()}",
+            )
         most = tail * _LOG_BYTES_A_LINE
         lines = [*_lines(older, most), *_lines(path, most)]
         return "\n".join(lines[-tail:]) if tail > 0 else ""
@@ -282,8 +293,11 @@ class LocalEndpoint:
     def _absent(self) -> EndpointRefused:
         return EndpointRefused(
             f"The local endpoint '{self._plan.endpoint.name}' does not exist.",
-            do="Create it: rollout apply, or rollout local up.",
+            do=f"Create it: rollout apply {self._file()}, or rollout local up {self._file()}",
         )
+
+    def _file(self) -> str:
+        return shlex.quote(self._plan.file or "PLAN")  # as a command is typed
 
 
 def _seen(data: Json) -> DeploymentSeen:

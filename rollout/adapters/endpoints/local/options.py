@@ -9,6 +9,7 @@ from pathlib import Path
 from rollout.adapters.endpoints.local.specification import Specification
 from rollout.domain.errors import EndpointRefused
 from rollout.domain.units import parse_size
+from rollout.planfile.wording import shown
 
 Finding = tuple[tuple[str | int, ...], str, str]
 
@@ -92,16 +93,19 @@ def _port(value: object, findings: list[Finding]) -> int | None:
     if isinstance(value, int) and not isinstance(value, bool) and value in _PORTS:
         return value
     do = f"Write auto, or a number from {_PORTS.start} to {_PORTS.stop - 1}."
-    findings.append((("port",), f"{value!r} cannot be a port.", do))
+    findings.append((("port",), f"{shown(value)} cannot be a port.", do))
     return None
 
 
 def _python(path: tuple[str, str], value: object, findings: list[Finding]) -> str:
     import shutil  # noqa: PLC0415 - for plans that name an interpreter; costs what a check costs
 
-    found = shutil.which(Path(value).expanduser()) if isinstance(value, str) else None
+    try:
+        found = shutil.which(Path(value).expanduser()) if isinstance(value, str) else None
+    except (OSError, ValueError, RuntimeError):  # '~nobody/python', a NUL
+        found = None
     if found is None:
-        what = f"{value!r} is not a program that can be run here."
+        what = f"{shown(value)} is not a program that can be run here."
         findings.append((_place(path), what, "Write the path of a Python interpreter."))
         return ""
     # Not resolved: a virtual environment is found by the path of its link.
@@ -111,11 +115,11 @@ def _python(path: tuple[str, str], value: object, findings: list[Finding]) -> st
 def _memory(path: tuple[str, str], value: object, findings: list[Finding]) -> int:
     try:
         found = parse_size(str(value))
-    except ValueError as error:
-        findings.append((_place(path), f"{value!r}: {error}.", "Write a size like 400MB."))
+    except (ValueError, OverflowError) as error:
+        findings.append((_place(path), f"{shown(value)}: {error}.", "Write a size like 400MB."))
         return 0
     if found < _LEAST_MEMORY:
-        what = f"{value!r} is less than any scoring server needs."
+        what = f"{shown(value)} is less than any scoring server needs."
         findings.append((_place(path), what, "Write at least 10MB."))
     return found
 

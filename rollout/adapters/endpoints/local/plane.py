@@ -297,7 +297,9 @@ class ControlPlane:
 
     def _existing(self) -> Desired:
         if self._desired is None:
-            raise EndpointRefused("The endpoint has not been created.", do="Run: rollout apply")
+            raise EndpointRefused(
+                "The endpoint has not been created.", do="Run: rollout apply PLAN"
+            )
         return self._desired
 
     def _save(self, desired: Desired) -> None:

@@ -70,7 +70,7 @@ def _envoy() -> Finding:
             done = _run(command)
         except EndpointRefused as error:
             return Finding("envoy", ok=False, text=str(error))
-        except OSError as error:
+        except (OSError, subprocess.TimeoutExpired) as error:
             return Finding("envoy", ok=False, text=f"Envoy cannot be run: {error}.")
     if done.returncode:
         said = gateway.last_complaint(done.stderr)
@@ -95,7 +95,7 @@ def _same_port(options: Options, port: object) -> Finding:
         return Finding("port", ok=True, text=f"The endpoint has port {port}.")
     text = (
         f"The endpoint has port {port} already, and the plan wants {options.port}. "
-        f"Write endpoint.port: {port}, or remove the endpoint: rollout destroy"
+        f"Write endpoint.port: {port}, or remove the endpoint: rollout destroy PLAN"
     )
     return Finding("port", ok=False, text=text)
 

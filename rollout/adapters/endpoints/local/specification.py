@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
@@ -11,6 +12,7 @@ from typing import cast
 import yaml
 
 from rollout.domain.errors import EndpointRefused
+from rollout.planfile.wording import meant, printable, shown
 
 Json = Mapping[str, object]
 Finding = tuple[str, str]
@@ -22,6 +24,21 @@ _USED = frozenset(
         "liveness_probe", "readiness_probe",
     }
 )  # fmt: skip
+_KNOWN = _USED | {
+    "app_insights_enabled", "code_path", "creation_context", "data_collector",
+    "egress_public_network_access", "environment", "id", "instance_type", "local",
+    "model_mount_path", "package_model", "private_network_connection", "provisioning_state",
+    "resources", "scale_settings", "scoring_script", "startup_probe",
+}  # fmt: skip
+# What PyYAML raises on a stranger's text: a date of 30 February, '0x_', '!!int ""', '[' * 3000.
+_UNREADABLE = (
+    yaml.YAMLError, ValueError, ArithmeticError, LookupError, AttributeError, TypeError,
+    RecursionError,
+)  # fmt: skip
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_LONGEST_NAME = 60  # characters of a name that are shown
+_MOST = 10**9  # of any number
+_LEAST_TIMEOUT_MS = 1000
 _DEFAULT_TIMEOUT_MS = 5000  # Azure ML's own default
 _DEFAULT_START_SECONDS = 300.0
 _MOST_INSTANCES = 50
@@ -104,9 +121,20 @@ def read_deployment(file: str, overrides: Json) -> Specification:
     return found
 
 
-def file_findings(file: str, overrides: Json) -> list[Finding]:
-    """Why this machine cannot run the deployment of ``file``: (what, do), all at once."""
-    return _deployment(file, overrides)[1]
+def file_findings(file: str, overrides: Json, *, name: str | None = None) -> list[Finding]:
+    """Why this machine cannot run the deployment of ``file``: (what, do), all at once.
+
+    Args:
+        file: Azure ML's YAML of the deployment.
+        overrides: The plan's ``set:``.
+        name: The deployment's name in the plan; None: not compared.
+    """
+    return _deployment(file, overrides, name)[1]
+
+
+def endpoint_findings(file: str) -> list[Finding]:
+    """What is wrong with an endpoint's file: (what, do)."""
+    return _auth_mode(file)[1]
 
 
 def read_auth_mode(file: str | None) -> str:
@@ -117,21 +145,30 @@ def read_auth_mode(file: str | None) -> str:
     """
     if file is None:
         return "key"
+    mode, findings = _auth_mode(file)
+    if findings:
+        raise EndpointRefused(f"{file}: {findings[0][0]}", do=findings[0][1])
+    return mode
+
+
+def _auth_mode(file: str) -> tuple[str, list[Finding]]:
     data, findings = _load(file, {})
     mode = data.get("auth_mode", "key")
     if mode not in _AUTH_MODES:
-        findings.append((f"auth_mode is {mode!r}.", "Write key, aml_token or aad_token."))
-    if findings:
-        raise EndpointRefused(f"{file}: {findings[0][0]}", do=findings[0][1])
-    return str(mode)
+        findings.append((f"auth_mode is {_shown(mode)}.", "Write key, aml_token or aad_token."))
+    return str(mode) if not findings else "", findings
 
 
-def _deployment(file: str, overrides: Json) -> tuple[Specification | None, list[Finding]]:
+def _deployment(
+    file: str, overrides: Json, name: str | None = None
+) -> tuple[Specification | None, list[Finding]]:
     data, findings = _load(file, overrides)
     if findings:
         return None, findings
     reader = _Reader(data, Path(file).parent)
     found = reader.specification()
+    if name is not None:
+        reader.compare_name(name)
     return (None if reader.findings else found), reader.findings
 
 
@@ -140,11 +177,11 @@ def _load(file: str, overrides: Json) -> tuple[dict[str, object], list[Finding]]
         data = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
     except OSError as error:
         return {}, [(f"{file} cannot be read: {error.strerror}.", "Correct the path in the plan.")]
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        where = " ".join(str(error).split())
+    except _UNREADABLE as error:
+        where = printable(" ".join(str(error).split()))
         return {}, [(f"{file} is not YAML: {where}.", "Correct the file.")]
     if not isinstance(data, dict):
-        return {}, [(f"{file} holds no mapping.", "Write Azure ML's deployment YAML there.")]
+        return {}, [(f"{file} holds no mapping.", "Write Azure ML's YAML there.")]
     return _overridden(data, overrides), []
 
 
@@ -178,7 +215,8 @@ class _Reader:
 
     def specification(self) -> Specification:
         code, script = self._code()
-        timeout = self._number("request_settings", "request_timeout_ms", _DEFAULT_TIMEOUT_MS, 1)
+        self._unknown()
+        timeout = self._timeout()
         instances = self._whole(self._data.get("instance_count", 1), "instance_count", 1)
         if instances > _MOST_INSTANCES:
             self._find(f"instance_count is {instances}.", f"Write {_MOST_INSTANCES} or less.")
@@ -193,6 +231,19 @@ class _Reader:
             ignored=self._ignored(),
         )
 
+    def compare_name(self, name: str) -> None:
+        """The file's own name of the deployment, where it has one, is the plan's."""
+        own = self._data.get("name", name)
+        if own != name:
+            what = f"name is {_shown(own)}, and the plan names the deployment {_shown(name)}."
+            self._find(what, "Make them equal, in the file or by 'set: {name: ...}'.")
+
+    def _unknown(self) -> None:
+        for key in self._data:
+            if key not in _KNOWN:
+                what = f"Azure ML's deployments have no key {_shown(key)}."
+                self._find(what, meant(_text(key), _KNOWN))
+
     def _find(self, what: str, do: str) -> None:
         self.findings.append((what, do))
 
@@ -206,10 +257,22 @@ class _Reader:
         return {}
 
     def _whole(self, value: object, name: str, least: int) -> int:
-        if isinstance(value, int) and not isinstance(value, bool) and value >= least:
+        if isinstance(value, int) and not isinstance(value, bool) and least <= value <= _MOST:
             return value
-        self._find(f"{name} is {value!r}.", f"Write a whole number, {least} or more.")
+        most = (
+            f"{_MOST} or less" if isinstance(value, int) and value > _MOST else f"{least} or more"
+        )
+        self._find(f"{name} is {_shown(value)}.", f"Write a whole number, {most}.")
         return least
+
+    def _timeout(self) -> int:
+        section, key = "request_settings", "request_timeout_ms"
+        value = self._mapping(section).get(key, _DEFAULT_TIMEOUT_MS)
+        found = self._whole(value, f"{section}.{key}", 1)
+        if found == value and found < _LEAST_TIMEOUT_MS:
+            do = "Azure ML's SDK rounds sub-second timeouts; write 1000 or more."
+            self._find(f"{section}.{key} is {found}.", do)
+        return found
 
     def _number(self, section: str, key: str, default: int, least: int) -> int:
         return self._whole(self._mapping(section).get(key, default), f"{section}.{key}", least)
@@ -229,10 +292,12 @@ class _Reader:
             self._find(*_registered("code", code))
             return nowhere
         folder = self._absolute(code)
-        if not folder.is_dir():
-            self._find(f"code_configuration.code: {folder} is not a folder.", "Correct the path.")
-        elif not (folder / script).is_file():
-            self._find(f"scoring_script: {folder / script} is not there.", "Correct the path.")
+        if not _holds(folder.is_dir):
+            what = f"code_configuration.code: {_path(folder)} is not a folder."
+            self._find(what, "Correct the path.")
+        elif not _holds((folder / script).is_file):
+            what = f"scoring_script: {_path(folder / script)} is not there."
+            self._find(what, "Correct the path.")
         return folder, script
 
     def _model(self) -> Path | None:
@@ -247,8 +312,8 @@ class _Reader:
             self._find(*_registered("model", path))
             return None
         found = self._absolute(path)
-        if not found.exists():
-            self._find(f"model.path: {found} is not there.", "Correct the path.")
+        if not _holds(found.exists):
+            self._find(f"model.path: {_path(found)} is not there.", "Correct the path.")
         return found
 
     def _absolute(self, path: str) -> Path:
@@ -256,13 +321,18 @@ class _Reader:
 
     def _environment(self) -> dict[str, str]:
         found = {}
-        for name, value in self._mapping("environment_variables").items():
-            if isinstance(value, str | int | float):
-                found[str(name)] = str(value)
+        for key, value in self._mapping("environment_variables").items():
+            name = _text(key)
+            told = f"environment_variables.{printable(name[:_LONGEST_NAME])}"
+            if not _VARIABLE.fullmatch(name):
+                do = "Write letters, digits and underscores, and no digit first."
+                self._find(f"{told} cannot be the name of a variable.", do)
+            elif not isinstance(value, str | int | float):
+                self._find(f"{told} is {_shown(value)}.", "Write a string in quotes.")
+            elif not _can_be_passed(_text(value)):
+                self._find(f"{told} holds a NUL or half a character.", "Remove it.")
             else:
-                self._find(
-                    f"environment_variables.{name} is {value!r}.", "Write a string in quotes."
-                )
+                found[name] = _text(value)
         return found
 
     def _start_seconds(self) -> float:
@@ -279,10 +349,43 @@ class _Reader:
         return float(longest) or _DEFAULT_START_SECONDS
 
     def _ignored(self) -> tuple[str, ...]:
-        unused = [key for key in self._data if key not in _USED]
+        unused = [_text(key) for key in self._data if key not in _USED]
         settings = self._mapping("request_settings")
-        inner = [f"request_settings.{key}" for key in settings if key != "request_timeout_ms"]
+        inner = [
+            f"request_settings.{_text(key)}" for key in settings if key != "request_timeout_ms"
+        ]
         return tuple(sorted([*unused, *inner]))
+
+
+def _text(value: object) -> str:
+    """Any scalar as text; Python spells no integer of more than 4,300 digits."""
+    try:
+        return str(value)
+    except ValueError:
+        return "a very large number"
+
+
+def _shown(value: object) -> str:
+    try:
+        return shown(value)
+    except ValueError:
+        return _text(value)
+
+
+def _path(path: Path) -> str:
+    return printable(str(path))
+
+
+def _holds(look: Callable[[], bool]) -> bool:
+    """Whether a path is what it should be; one that no file can have is not."""
+    try:
+        return look()
+    except (OSError, ValueError):
+        return False
+
+
+def _can_be_passed(value: str) -> bool:
+    return "\0" not in value and not any("\ud800" <= each <= "\udfff" for each in value)
 
 
 def _is_registered(text: str) -> bool:
@@ -291,6 +394,6 @@ def _is_registered(text: str) -> bool:
 
 def _registered(kind: str, text: str) -> Finding:
     return (
-        f"{kind} is {text!r}, an asset in the cloud; the local endpoint reads files only.",
+        f"{kind} is {shown(text)}, an asset in the cloud; the local endpoint reads files only.",
         f"Download it and give {kind} a local path, or use the provider azureml.",
     )

@@ -1,0 +1,61 @@
+"""Logs of a local endpoint, from its folder alone: no engine is asked or started."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rollout.adapters.endpoints.local.endpoint import LocalEndpoint
+from rollout.adapters.endpoints.local.folder import Folder, write_json
+from rollout.domain.errors import EndpointRefused
+from rollout.domain.plan import DeploymentRef, EndpointRef, Plan
+from tests.fakes.clock import FakeClock
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    made = Folder(tmp_path.resolve() / "ep")
+    made.make()
+    write_json(made.desired, {"deployments": {"green": {}, "blue": {}}})
+    return made
+
+
+@pytest.fixture
+def endpoint(tmp_path: Path) -> LocalEndpoint:
+    plan = Plan(
+        name="test",
+        endpoint=EndpointRef("local", "ep"),
+        baseline=DeploymentRef("blue"),
+        candidate=DeploymentRef("green"),
+        stages=(),
+        requests=(),
+        file="my plans/p.yaml",
+    )
+    return LocalEndpoint(plan, home=tmp_path, clock=FakeClock())
+
+
+def test_an_absent_endpoint_has_no_logs(endpoint: LocalEndpoint) -> None:
+    with pytest.raises(EndpointRefused, match="does not exist") as refused:
+        endpoint.logs("blue", tail=10)
+
+    assert "rollout apply 'my plans/p.yaml'" in refused.value.do
+
+
+def test_an_unknown_deployment_is_refused_with_those_there(
+    endpoint: LocalEndpoint, folder: Folder
+) -> None:
+    with pytest.raises(EndpointRefused) as refused:
+        endpoint.logs("red", tail=10)
+
+    assert refused.value.what == "There is no deployment 'red' on 'ep' (there: blue, green)."
+    assert refused.value.do == "Name one: rollout logs NAME 'my plans/p.yaml'"
+
+
+def test_the_log_of_a_deleted_deployment_stays_readable(
+    endpoint: LocalEndpoint, folder: Folder
+) -> None:
+    folder.log("old").write_text("one\ntwo\n")
+
+    assert endpoint.logs("old", tail=1) == "two"
+    assert endpoint.logs("blue", tail=1) == ""
