@@ -174,7 +174,7 @@ class Gateway:
         if "Address already in use" in said:
             return EndpointRefused(
                 f"Port {self._layout.port} is taken by another program.",
-                do="Free it, or write endpoint.port: auto in the plan, then: rollout apply",
+                do="Free it, or write endpoint.port: auto in the plan, then: rollout apply PLAN",
             )
         do = f"Read {self._folder.envoy_log}, then try again."
         return EndpointAway(f"Envoy does not stay up: {said}.", do=do)

@@ -148,7 +148,7 @@ def _request(plan: Plan, probe: Callable[[bytes], Answer | None]) -> list[Findin
     reason = answer.error or f"status {answer.status}"
     text = (
         f"'{name}' answered the plan's first sample request with {reason}. "
-        f"Correct the request, or look: rollout logs {name}"
+        f"Correct the request, or look: rollout logs {name} PLAN"
     )
     return [Finding("sample request", ok=False, text=text)]
 
