@@ -35,15 +35,18 @@ format: .venv/.dev
 samples: .venv/.dev
 	$(BIN)/python scripts/train_samples.py
 
-# A stamp a set of packages: a second run installs nothing.
+# A stamp a set of packages: a second run installs nothing. An editable install compiles nothing by
+# itself, and where PYTHONDONTWRITEBYTECODE is set each command would then compile the source anew.
 .venv/.runtime: .venv/.made pyproject.toml constraints.txt
 	@echo "Installing rollout with its local endpoint into .venv ..."
 	@$(PIP) --editable '.[local,samples]'
+	@$(BIN)/python -m compileall -q rollout
 	@touch $@
 
 .venv/.dev: .venv/.made pyproject.toml constraints.txt
 	@echo "Installing rollout with everything its tests need into .venv ..."
 	@$(PIP) --editable '.[dev]'
+	@$(BIN)/python -m compileall -q rollout
 	@touch .venv/.runtime $@
 
 .venv/.made:

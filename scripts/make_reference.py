@@ -85,11 +85,17 @@ def commands() -> str:
         "What an exit code means: [exit codes](exit-codes.md).",
         "",
     ]
-    with click.Context(cli, info_name="rollout", terminal_width=100) as context:
+    front = click.Context(cli, info_name="rollout", terminal_width=100, **cli.context_settings)
+    with front as context:
         lines += ["```", cli.get_help(context), "```", ""]
         for path, command in _all(cli, context, ()):
-            with click.Context(command, parent=context, info_name=" ".join(path)) as inner:
-                inner.terminal_width = 100
+            with click.Context(
+                command,
+                parent=context,
+                info_name=" ".join(path),
+                terminal_width=100,
+                **command.context_settings,
+            ) as inner:
                 lines += [f"## rollout {' '.join(path)}", "", "```"]
                 lines += [command.get_help(inner), "```", ""]
     return "\n".join(line.rstrip() for line in "\n".join(lines).splitlines()) + "\n"

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rollout.api.driving import (
+        ON_HOLD,
         Result,
         apply,
         carry_on,
@@ -56,6 +57,7 @@ _HOMES = {
     "rollout.api.plans": ("read_plan",),
     "rollout.api.validating": ("validate",),
     "rollout.api.driving": (
+        "ON_HOLD",
         "Result",
         "apply",
         "carry_on",
@@ -99,6 +101,7 @@ def __getattr__(name: str) -> object:
 
 
 __all__ = [
+    "ON_HOLD",
     "Course",
     "Diagnostic",
     "Drifted",

@@ -20,12 +20,14 @@ from rollout.ports.endpoint import Endpoint
 from rollout.ports.observer import Notice, Observer
 from rollout.runtime import begin, orders
 from rollout.runtime.begin import Course, Standing
-from rollout.runtime.drive import Driver
+from rollout.runtime.drive import Driver, until_held
 from rollout.runtime.journal import Journal
 from rollout.runtime.lease import acquire, living_holder
 from rollout.runtime.meter import Meter
 from rollout.runtime.preview import Preview, preview_of
 from rollout.wiring import plugs
+
+GUARD, LEAVE = ON_HOLD = ("guard", "leave")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ def preview(plan: str | Path, settings: Settings | None = None, *, again: bool =
         return preview_of(value, endpoint.observe(), found)
 
 
-def apply(
+def apply(  # noqa: PLR0913 - a name for each thing a caller may want otherwise
     plan: str | Path,
     settings: Settings | None = None,
     *,
@@ -88,6 +90,7 @@ def apply(
     again: bool = False,
     identity: str | None = None,
     stopping: Callable[[], bool] = lambda: False,
+    on_hold: str = GUARD,
 ) -> Result:
     """Start the plan's run, or resume it from wherever it stands; idempotent.
 
@@ -99,6 +102,8 @@ def apply(
         again: Begin anew although the same work has ended already.
         identity: What was agreed to, from ``standing``: refused if the plan means other work now.
         stopping: Asked between two steps; True leaves with the state saved.
+        on_hold: What to do with a held run whose candidate answers users: ``guard`` it until a
+            person's order or ``stopping``, or ``leave`` it as it is.
 
     Raises:
         PlanInvalid, Locked, Fenced, EndpointError, StoreError: see ``rollout.domain.errors``.
@@ -117,7 +122,10 @@ def apply(
             begin.own(value, endpoint, journal, found, used.who)
         return found.course
 
-    return _driven(value, used, own, observer or Silent(), lock_timeout, stopping)
+    if on_hold not in ON_HOLD:
+        raise UsageError(f"on_hold is {on_hold!r}.", do=f"Say {' or '.join(ON_HOLD)}.")
+    leaves = until_held(stopping) if on_hold == LEAVE else lambda _: stopping()
+    return _driven(value, used, own, observer or Silent(), lock_timeout, leaves)
 
 
 def carry_on(
@@ -140,7 +148,7 @@ def carry_on(
         begin.resume(journal)
         return Course.RESUME
 
-    return _driven(value, used, own, observer or Silent(), 0.0, stopping)
+    return _driven(value, used, own, observer or Silent(), 0.0, lambda _: stopping())
 
 
 def undo(
@@ -164,7 +172,7 @@ def undo(
         begin.undo(journal, found.run, value, used.who)
         return Course.START
 
-    return _driven(value, used, own, observer or Silent(), 0.0, stopping)
+    return _driven(value, used, own, observer or Silent(), 0.0, lambda _: stopping())
 
 
 def destroy(plan: str | Path, settings: Settings | None = None) -> None:
@@ -215,7 +223,7 @@ def _driven(
     own: Callable[[Endpoint, Journal], Course],
     observer: Observer,
     patience: float,
-    stopping: Callable[[], bool],
+    stopping: Callable[[Run], bool],
 ) -> Result:
     """Hold the lease, own a run, drive it until nothing is due, and let go."""
     clock, me = plugs.clock(), plugs.owner()

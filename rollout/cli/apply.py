@@ -23,6 +23,7 @@ from rollout.report.preview import plan_table
     "rollout apply plan.yaml --auto-approve          (in a pipeline)",
     "rollout apply plan.yaml --lock-timeout 10m      (wait for another runner)",
     "rollout apply plan.yaml --auto-approve -o json  (one object at the end)",
+    "rollout apply plan.yaml --on-hold leave         (end with 12, 13 or 31 at once)",
     shows=("output", "var", "var_file", "state", "log_format", "ci"),
 )
 @click.argument("plan")
@@ -30,12 +31,21 @@ from rollout.report.preview import plan_table
 @click.option(
     "--lock-timeout", type=Span(), default=0.0, metavar="D", help="Wait for a living runner. [0s]"
 )
+@click.option(
+    "--on-hold",
+    type=click.Choice(api.ON_HOLD),
+    default="guard",
+    help="A held run whose candidate has users: go on guarding it, or leave it. [guard]",
+)
 @click.option("--again", is_flag=True, help="Begin anew although the same work has ended.")
-def apply(given: Given, plan: str, auto_approve: bool, lock_timeout: float, again: bool) -> int:
+def apply(
+    given: Given, plan: str, auto_approve: bool, lock_timeout: float, on_hold: str, again: bool
+) -> int:
     """Start a plan's run, or resume it from wherever it stands; idempotent.
 
     The first Ctrl-C leaves after the present step, the second at once. Either way the state is
-    saved and the same command goes on.
+    saved and the same command goes on. A run that is held stops for a person; while its candidate
+    has users, this command stays and guards them.
     """
     output, used = Output(given), settings(given)
     standing = api.standing(plan, used, again=again)
@@ -62,6 +72,7 @@ def apply(given: Given, plan: str, auto_approve: bool, lock_timeout: float, agai
             again=again,
             identity=agreed,
             stopping=stopping,
+            on_hold=on_hold,
         )
 
     return drive(Drive(begin, f"rollout apply {shlex.quote(plan)}", used), given, output)

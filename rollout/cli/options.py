@@ -15,7 +15,7 @@ HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 _UNSAID = (None, ParameterSource.DEFAULT, ParameterSource.DEFAULT_MAP)
 
 
-@dataclass(slots=True)
+@dataclass
 class Given:
     """The shared options as a person gave them, wherever in the command line.
 

@@ -36,8 +36,8 @@ _FITTING: Mapping[type, tuple[Phase, ...]] = {
     e.SetPointReached: _GOING,
     e.PreflightChecked: (Phase.RUNNING,),
     e.SmokeTested: (Phase.RUNNING,),
-    e.ObservationBegan: _GOING,
-    e.Measured: _GOING,
+    e.ObservationBegan: _OPEN,
+    e.Measured: _OPEN,
     e.StagePassed: (Phase.RUNNING,),
     e.Held: _GOING,
     e.RollbackBegan: _OPEN,
@@ -45,7 +45,7 @@ _FITTING: Mapping[type, tuple[Phase, ...]] = {
     e.RollbackUnverified: (Phase.ROLLING_BACK,),
     e.LogsCollected: tuple(Phase),
     e.RolledBack: _BACK,
-    e.Ended: (*_GOING, *_BACK),
+    e.Ended: (*_OPEN, *_BACK),
 }
 
 

@@ -4,18 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-
-@dataclass(frozen=True, slots=True)
-class Allowance:
-    """How much worse than the baseline: ``ratio`` times its rate (or duration) plus ``points``.
-
-    Args:
-        ratio: Factor on the baseline's value, at least 1.
-        points: Added on top, a fraction of 1 (percentage points / 100); rates only.
-    """
-
-    ratio: float = 1.0
-    points: float = 0.0
+from rollout.domain.units import GATE_TIMES, Allowance
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +65,10 @@ class Gate:
 
     name: str
     checks: tuple[Check, ...]
-    min_duration: float = 120.0
-    max_duration: float = 3600.0
+    min_duration: float = GATE_TIMES["min_duration"]
+    max_duration: float = GATE_TIMES["max_duration"]
     min_requests: int = 100
-    warm_up: float = 60.0
+    warm_up: float = GATE_TIMES["warm_up"]
     on_inconclusive: OnInconclusive = field(default_factory=OnInconclusive)
 
 

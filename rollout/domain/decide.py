@@ -40,6 +40,8 @@ def decide(run: Run, seen: Seen, now: float) -> Decision:
             return _guarded(run, run.share, _forward(run, seen, now))
         case Phase.PAUSED:
             return _guarded(run, seen.traffic.get(run.candidate, 0), _paused(run, seen, now))
+        case Phase.HELD:
+            return _held(run, seen, now)
         case Phase.ROLLING_BACK | Phase.UNVERIFIED:
             return returning.returning(run, seen, now)
         case _:
@@ -50,6 +52,10 @@ def _guarded(run: Run, share: int, decision: Decision) -> Decision:
     """No wait, for whatever it is, leaves a candidate that answers users without its guard."""
     if not share or run.committed or not isinstance(decision, Wait):
         return decision
+    return _look(run)
+
+
+def _look(run: Run) -> Ask:
     return Ask(Question.OBSERVE if run.cursor is None else Question.MEASURE)
 
 
@@ -84,6 +90,21 @@ def _paused(run: Run, seen: Seen, now: float) -> Decision:
         if (found := rule(run, seen, now)) is not None:
             return found
     return Wait(On.PERSON)
+
+
+def _held(run: Run, seen: Seen, now: float) -> Decision:
+    """A person was told. Until one comes, the deadline counts and the candidate's users are guarded."""
+    rules = (_late, _failing, _candidate_failed) if _protects(run, seen) else (_late,)
+    for rule in rules:
+        if (found := rule(run, seen, now)) is not None:
+            return found
+    return _look(run) if _protects(run, seen) else Rest()
+
+
+def _protects(run: Run, seen: Seen) -> bool:
+    """Whether a guard of a held run has whom to protect, and a way to do it."""
+    able = run.captured is not None and not run.committed and run.on_failure.action != "hold"
+    return able and bool(seen.traffic.get(run.candidate))
 
 
 def _failing(run: Run, seen: Seen, now: float) -> Decision | None:
@@ -211,7 +232,7 @@ def _observing(run: Run, stage: Stage, now: float) -> Decision:
         return _approval(run, stage, stage.work, now)
     until = run.since + stage.work.seconds if isinstance(stage.work, WaitStage) else None
     if not _passes(run, stage):
-        return Ask(Question.OBSERVE if run.cursor is None else Question.MEASURE)
+        return _look(run)
     if until is not None and now < until:
         return Wait(On.TIMER, until)
     note = f"gate {stage.gate}: pass" if stage.gate else ""
@@ -233,7 +254,7 @@ def _approval(run: Run, stage: Stage, work: Approve, now: float) -> Decision:
         text = f"Nobody approved {stage.id} within {spell_duration(work.expires or 0.0)}."
         return decisions.stop(run, Cause(Why.EXPIRED, text))
     if not _passes(run, stage):
-        return Ask(Question.OBSERVE if run.cursor is None else Question.MEASURE)
+        return _look(run)
     if said is None:
         return Wait(On.APPROVAL, until)
     return Record(StagePassed(stage.id, f"approved by {said.by}"))

@@ -6,6 +6,8 @@ Inside the program a duration is seconds, a share a fraction of 1, a size bytes.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 _SPAN = re.compile(r"(?:(\d+(?:\.\d+)?)(ms|s|m|h|d))")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -23,6 +25,22 @@ _BYTES = {
     "Gi": 2**30,
     "GiB": 2**30,
 }
+
+# A gate's times where a plan gives none, seconds. Here, for `validate` makes no gates.
+GATE_TIMES: Mapping[str, float] = {"min_duration": 120.0, "max_duration": 3600.0, "warm_up": 60.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """How much worse than the baseline: ``ratio`` times its rate (or duration) plus ``points``.
+
+    Args:
+        ratio: Factor on the baseline's value, at least 1.
+        points: Added on top, a fraction of 1 (percentage points / 100); rates only.
+    """
+
+    ratio: float = 1.0
+    points: float = 0.0
 
 
 def parse_duration(text: str) -> float:

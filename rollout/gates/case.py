@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from rollout.domain.criteria import Allowance
+from rollout.domain.units import Allowance
 from rollout.gates import criteria
 from rollout.gates.evidence import Latch, State, present
 from rollout.gates.readings import Reading, rate, read

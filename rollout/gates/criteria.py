@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from rollout.domain.criteria import Allowance, Check
-from rollout.domain.units import spell_share
+from rollout.domain.criteria import Check
+from rollout.domain.units import Allowance, spell_share
 
 LATENCY = "latency"
 _SHOWN_AS_ONE = 0.9995  # seconds; three digits of milliseconds would be 1e+03

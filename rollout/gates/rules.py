@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from rollout.domain.criteria import Allowance, Check, Gate
+from rollout.domain.criteria import Check, Gate
 from rollout.domain.measure import GROWTH, bucket_of, edge
 from rollout.domain.plan import Mirror, Plan, Shift
+from rollout.domain.units import Allowance
 from rollout.gates import criteria
 from rollout.stats import slow
 

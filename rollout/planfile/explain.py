@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from rollout.planfile.forms import TEXT, Misshapen
-from rollout.planfile.wording import Path, listed, meant, nearest, printable, shown
+from rollout.planfile.wording import LATER, Path, listed, meant, nearest, printable, shown
 
-LATER = "is not supported by this version."
 _TYPES = {
     "object": ("a mapping", "Write 'key: value' lines below it."),
     "array": ("a list", "Write a list: [...]."),

@@ -10,8 +10,13 @@ import math
 import re
 from collections.abc import Callable, Mapping
 
-from rollout.domain.criteria import Allowance
-from rollout.domain.units import parse_duration, parse_percent, parse_points, spell_duration
+from rollout.domain.units import (
+    Allowance,
+    parse_duration,
+    parse_percent,
+    parse_points,
+    spell_duration,
+)
 from rollout.planfile.wording import listed, shown
 
 _NAME_LENGTHS = range(3, 33)  # Azure ML: 3 to 32 characters

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from rollout.domain.criteria import Allowance, Gate
-from rollout.domain.units import spell_duration
+from rollout.domain.units import GATE_TIMES, Allowance, spell_duration
 from rollout.planfile import forms
 from rollout.planfile.draft import Draft
 from rollout.planfile.wording import Path
@@ -77,8 +76,7 @@ def _time(draft: Draft, path: Path, key: str) -> float | None:
     entry = draft.mapping(*path)
     if key in entry:
         return _read(forms.duration, entry[key])
-    default: float = getattr(Gate(name="", checks=()), key)
-    return default
+    return GATE_TIMES[key]
 
 
 def _twice(draft: Draft, path: Path) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from rollout.planfile.draft import Draft
-from rollout.planfile.explain import LATER
-from rollout.planfile.wording import Path, shown
+from rollout.planfile.wording import LATER, Path, shown
 
 
 class Clash(ValueError):

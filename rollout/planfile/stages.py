@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from rollout.domain.roles import BASELINE, CANDIDATE
 from rollout.domain.units import spell_duration
@@ -17,8 +17,7 @@ KINDS = (
 OBSERVED = ("mirror", "shift", "wait")  # the kinds that hold while a gate looks
 
 
-@dataclass(frozen=True, slots=True)
-class Sketch:
+class Sketch(NamedTuple):
     """One stage of exactly one known kind; its value may still be wrong.
 
     Args:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
-from rollout.planfile import git, yaml12
+from rollout.planfile import yaml12
 from rollout.planfile.draft import Draft
 from rollout.planfile.wording import Path, meant, printable, shown
 
@@ -17,8 +18,10 @@ _PREFIX = "ROLLOUT_VAR_"
 _KINDS = "Write ${var.NAME}, ${env.NAME}, ${env.NAME:-DEFAULT} or ${git.sha}; $${ is a literal ${."
 
 
-@dataclass(frozen=True, slots=True)
-class Inputs:
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+class Inputs(NamedTuple):
     """What a plan may be given from outside.
 
     Args:
@@ -27,8 +30,8 @@ class Inputs:
             ``variables`` does.
     """
 
-    variables: Mapping[str, str] = field(default_factory=dict)
-    environment: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] = _NOTHING
+    environment: Mapping[str, str] = _NOTHING
 
 
 class _Unresolved(Exception):
@@ -153,6 +156,8 @@ class _Filling:
         return found or default or ""
 
     def _sha(self) -> str:
+        from rollout.planfile import git  # noqa: PLC0415 - few plans ask for it
+
         self._commit = self._commit or git.head(self._draft.folder)
         if self._commit is None:
             what = "the plan is not in a git repository with a commit."

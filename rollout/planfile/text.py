@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path as File
+from types import MappingProxyType
+from typing import NamedTuple
 
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from yaml.reader import Reader
@@ -26,10 +27,10 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
     f"{_CORE}bool": (bool,),
     f"{_CORE}null": (type(None),),
 }
+_NOWHERE: Mapping[Path, Place] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(NamedTuple):
     """A plan file as read.
 
     Args:
@@ -44,8 +45,8 @@ class Document:
 
     file: str
     data: object = None
-    values: Mapping[Path, Place] = field(default_factory=dict)
-    keys: Mapping[Path, Place] = field(default_factory=dict)
+    values: Mapping[Path, Place] = _NOWHERE
+    keys: Mapping[Path, Place] = _NOWHERE
     references: frozenset[Path] = frozenset()
     spoiled: frozenset[Path] = frozenset()
     findings: tuple[Diagnostic, ...] = ()

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable
 
 Path = tuple[str | int, ...]
 
+LATER = "is not supported by this version."
 ROOT = "plan"  # how a finding about the whole document spells its path
 _LONGEST = 60  # characters of a value that are shown
 _ALIKE = 0.7  # of 1; at 0.6 'endpoint.yml' is taken for 'green-deployment.yml'

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import assert_never
 
 from rollout.domain import events as e
-from rollout.domain.run import Run
+from rollout.domain.run import Phase, Run
 from rollout.domain.units import spell_duration
 from rollout.domain.verdict import CheckJudgement, Judgement, Verdict
 from rollout.ports.observer import Alert, Appended, Notice, Waiting, Watched
 from rollout.report import words
+from rollout.report.onward import next_command
 from rollout.report.rows import Ink
 
 Work = e.Intended | e.EffectFailed | e.SetPointReached | e.StagePassed | e.LogsCollected
@@ -154,6 +155,8 @@ def waiting(run: Run, on: str, until: float | None) -> str:
     stage = f"stage {run.stage.id}" if run.stage else "the run"
     if on == "approval":
         return f"{stage} waits for an approval. Give it: rollout approve {run.id}"
+    if on == "person" and run.phase is Phase.HELD:
+        return f"{stage} is held; its guard goes on. {next_command(run)}"
     if on == "person":
         return f"{stage} waits for a person. Let it go on: rollout resume {run.id}"
     limit = f" until {words.moment(until)}" if until is not None else ""

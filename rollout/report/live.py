@@ -10,8 +10,9 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from rollout.domain.run import Run
+from rollout.domain.run import Phase, Run
 from rollout.ports.observer import Alert, Appended, Notice, Waiting, Watched
+from rollout.report.lines import told
 from rollout.report.rows import Ink, Row, row
 from rollout.report.sanitise import line
 from rollout.report.tree import Trail, View, tree
@@ -57,6 +58,7 @@ class LiveTree:
         self._read = 0.0
         self._trails: dict[str, list[tuple[float, float]]] = {}
         self._stage = -1
+        self._hint = ""
         self.footer = footer
         self._live = Live(
             console=self._console, refresh_per_second=REDRAWS, get_renderable=self._drawn
@@ -72,7 +74,7 @@ class LiveTree:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.footer = ""
+        self.footer = self._hint = ""
         self._live.vertical_overflow = "visible"
         self._live.stop()
 
@@ -83,13 +85,13 @@ class LiveTree:
         alert = seen.alert if seen is not None else ""
         match notice:
             case Appended(run=run):
-                alert, judgement = "", run.judgement
+                alert, judgement, self._hint = "", run.judgement, ""
             case Watched(judgement=judgement):
                 pass
             case Alert(text=alert):
                 pass
             case Waiting():
-                pass
+                self._hint = told(notice) if notice.run.phase is Phase.HELD else ""
         if notice.run.at != self._stage:
             self._stage = notice.run.at
             self._trails = {}
@@ -112,7 +114,7 @@ class LiveTree:
     def rows(self) -> tuple[Row, ...]:
         """The picture at this moment."""
         seen = self._view
-        foot = (row(self.footer),) if self.footer else ()
+        foot = tuple(row(each) for each in (self._hint, self.footer) if each)
         if seen is None:
             return foot
         now = seen.now + (self._monotonic() - self._read)

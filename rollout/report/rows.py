@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from rollout.report.sanitise import line
 
@@ -21,8 +21,7 @@ class Ink(Enum):
     ACTIVE = "active"
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """Some text of one colour."""
 
     text: str

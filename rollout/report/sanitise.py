@@ -11,17 +11,18 @@ import math
 import re
 from collections.abc import Mapping
 
+# Patterns as text: compiled when the first text needs them, which most short commands have none of.
 # A sequence without its end stops at the line's end, so that it cannot swallow what follows.
-_ESCAPES = re.compile(
+_ESCAPES = (
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?"  # CSI: colours, cursor movement
     r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c\n]*(?:\x07|\x1b\\|\x9c)?"  # OSC, DCS, ...
     r"|\x1b[ -/]*[0-~]?"
 )
-_BREAKS = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
-_CONTROLS = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-_SURROGATES = re.compile("[\ud800-\udfff]")
-_HASHES = re.compile(r"##(?=\w*\[)")
-_COLONS = re.compile(r"(?<!\S):{2,}")
+_BREAKS = "\r\n|[\r\x0b\x0c\x85\u2028\u2029]"
+_CONTROLS = "[\x00-\x08\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+_SURROGATES = "[\ud800-\udfff]"
+_HASHES = r"##(?=\w*\[)"
+_COLONS = r"(?<!\S):{2,}"
 
 
 def clean(text: str) -> str:
@@ -32,9 +33,11 @@ def clean(text: str) -> str:
     >>> clean("::error::no")
     ': :error::no'
     """
-    plain = _CONTROLS.sub("", _BREAKS.sub("\n", _ESCAPES.sub("", text)))
-    plain = _SURROGATES.sub("\ufffd", plain)
-    return _COLONS.sub(_apart, _HASHES.sub("# #", plain))
+    if text.isascii() and text.isprintable() and "##" not in text and "::" not in text:
+        return text
+    plain = re.sub(_CONTROLS, "", re.sub(_BREAKS, "\n", re.sub(_ESCAPES, "", text)))
+    plain = re.sub(_SURROGATES, "\ufffd", plain)
+    return re.sub(_COLONS, _apart, re.sub(_HASHES, "# #", plain))
 
 
 def _apart(found: re.Match[str]) -> str:

@@ -58,7 +58,7 @@ class Driver:
         clock: For pacing.
         observer: Told of everything.
         load: Traffic that the plan asks the runner to send; None: none.
-        stopping: Says that the process was asked to leave; looked at between two steps.
+        stopping: Says of the run as it stands whether to leave it; asked between two steps.
         mark: Called with a label at every point where a crash would be interesting.
     """
 
@@ -70,7 +70,7 @@ class Driver:
     clock: Clock
     observer: Observer
     load: Load | None = None
-    stopping: Callable[[], bool] = lambda: False
+    stopping: Callable[[Run], bool] = lambda _: False
     mark: Callable[[str], None] = _nothing
     _alerted: float = field(default=float("-inf"), init=False)
 
@@ -88,7 +88,7 @@ class Driver:
         try:
             while True:
                 run = self.journal.refresh()
-                if run is None or run.final or self.stopping():
+                if run is None or run.final or self.stopping(run):
                     return run
                 self.lease.beat()
                 if not self._step(run):
@@ -133,7 +133,7 @@ class Driver:
             case Act(effect):
                 self._act(effect, Split.of(seen) if seen else Split())
             case Ask(question):
-                self._ask(run, question)
+                self._ask(run, question, seen)
             case Record(event):
                 self._append(event)
                 if isinstance(event, Held):
@@ -177,10 +177,10 @@ class Driver:
 
     # --- asking ---------------------------------------------------------------
 
-    def _ask(self, run: Run, question: Question) -> None:
+    def _ask(self, run: Run, question: Question, seen: Seen | None) -> None:
         """Ask the world; one that cannot be reached is asked again a little later."""
         try:
-            answer = self._answer(run, question)
+            answer = self._answer(run, question, seen)
         except EndpointError as error:
             answer = _refusal(question, error)
             if answer is None:
@@ -189,7 +189,7 @@ class Driver:
         if answer is not None:
             self._append(answer)
 
-    def _answer(self, run: Run, question: Question) -> Event | None:
+    def _answer(self, run: Run, question: Question, seen: Seen | None) -> Event | None:
         match question:
             case Question.PREFLIGHT:
                 return self._preflight()
@@ -198,7 +198,7 @@ class Driver:
             case Question.OBSERVE:
                 return self.meter.begin(run)
             case Question.MEASURE:
-                return self._measure(run)
+                return self._measure(run, seen)
             case Question.VERIFY:
                 return self._verify(run)
             case _:
@@ -217,12 +217,15 @@ class Driver:
         name = run.name(work.deployment)
         return smoke(self.endpoint, work, name, self.plan.requests, self.lease.beat)
 
-    def _measure(self, run: Run) -> Measured | None:
+    def _measure(self, run: Run, seen: Seen | None) -> Measured | None:
         if self.load is not None:
             self.load.start()
-        measured = self.meter.measure(run)
+        mirrored = seen is not None and _mirrored(run, seen)
+        measured = self.meter.measure(run, mirrored=mirrored)
         if measured is not None:
             return measured
+        if run.phase in (Phase.HELD, Phase.PAUSED):
+            self._tell(Waiting(run, On.PERSON.value, None, self.journal.now()))
         if self.meter.judgement is not None:
             self._tell(Watched(run, self.meter.judgement, self.journal.now()))
         self.clock.sleep(self.endpoint.pace)
@@ -250,9 +253,19 @@ class Driver:
             self._append(LogsCollected(run.candidate, text[-LOG_SIZE:]))
 
 
+def until_held(stopping: Callable[[], bool]) -> Callable[[Run], bool]:
+    """Leave a held run at once, whoever its candidate serves; else when ``stopping`` says so."""
+    return lambda run: run.phase is Phase.HELD or stopping()
+
+
 def _over(run: Run) -> bool:
-    """Whether a runner leaves here: final, or left to a person."""
-    return run.final or run.phase in (Phase.HELD, Phase.UNVERIFIED)
+    """Whether a runner leaves here; a held run is left once nothing is due in it."""
+    return run.final or run.phase is Phase.UNVERIFIED
+
+
+def _mirrored(run: Run, seen: Seen) -> bool:
+    """Whether the candidate shows itself in mirrored copies only; by hand it may be otherwise."""
+    return bool(seen.mirror.get(run.candidate)) and not seen.traffic.get(run.candidate)
 
 
 def _refusal(question: Question, error: EndpointError) -> Event | None:
@@ -272,6 +285,8 @@ def _refusal(question: Question, error: EndpointError) -> Event | None:
 
 def _blind(run: Run, now: float) -> Decision:
     """What is due while the endpoint cannot be read: only a late rollback changes its word."""
+    if run.phase is Phase.HELD and not run.share:
+        return Rest()
     overdue = not run.checked and now >= run.since + run.on_failure.verify_within
     if run.phase is Phase.ROLLING_BACK and overdue:
         return Record(RollbackUnverified("The endpoint cannot be read."))

@@ -77,20 +77,26 @@ class Meter:
             cursor = UNREACHED
         return ObservationBegan(cursor, evidence)
 
-    def measure(self, run: Run) -> Measured | None:
-        """Read what is new; None while there is nothing worth an append."""
+    def measure(self, run: Run, *, mirrored: bool) -> Measured | None:
+        """Read what is new; None while there is nothing worth an append.
+
+        Args:
+            run: The run, observing.
+            mirrored: The candidate is seen through mirrored copies, not through live answers.
+        """
         now = self._clock.monotonic()
         tape = self._wound(run, now)
         if now - tape.read_at < PACE:
             return None
         tape.read_at = now
-        self._read(run, tape, now)
+        self._read(tape, now, mirrored=mirrored)
         broken = _source_errors(tape, now)
         self.judgement = judge(self._rules, tape.evidence, source_errors=broken)
         due = tape.intervals and now - tape.appended_at >= _append_every(now - tape.began)
         if not due and not _news(run.judgement, self.judgement):
             return None
-        return replace(self._cut(run, tape, self.judgement, now), source_errors=broken)
+        measured = self._cut(run, tape, self.judgement, now, mirrored=mirrored)
+        return replace(measured, source_errors=broken)
 
     def _wound(self, run: Run, now: float) -> _Tape:
         key = (run.id, run.at, run.cursor)
@@ -101,12 +107,12 @@ class Meter:
         self._tape = _Tape(key, run.cursor or UNREACHED, run.evidence, began, now, now)
         return self._tape
 
-    def _read(self, run: Run, tape: _Tape, now: float) -> None:
+    def _read(self, tape: _Tape, now: float, *, mirrored: bool) -> None:
         wanted = now - tape.histogram_at >= HISTOGRAM_EVERY
         try:
             if tape.cursor == UNREACHED:
                 tape.cursor = self._endpoint.cursor()
-            reading = self._endpoint.read(tape.cursor, mirrored=mirrored(run), histogram=wanted)
+            reading = self._endpoint.read(tape.cursor, mirrored=mirrored, histogram=wanted)
         except EndpointError:
             tape.broken_since = now if tape.broken_since is None else tape.broken_since
             return
@@ -120,9 +126,11 @@ class Meter:
         tape.intervals.append(reading.interval)
         tape.evidence = ingest(self._rules, tape.evidence, reading.interval)
 
-    def _cut(self, run: Run, tape: _Tape, judgement: Judgement, now: float) -> Measured:
+    def _cut(
+        self, run: Run, tape: _Tape, judgement: Judgement, now: float, *, mirrored: bool
+    ) -> Measured:
         """The event for what is on the tape, and a fresh tape behind it."""
-        live = [] if mirrored(run) else [each.arms.get(CANDIDATE) for each in tape.intervals]
+        live = [] if mirrored else [each.arms.get(CANDIDATE) for each in tape.intervals]
         self._tape = replace(tape, key=(run.id, run.at, tape.cursor), appended_at=now, intervals=[])
         return Measured(
             tuple(tape.intervals),
@@ -147,11 +155,6 @@ def _source_errors(tape: _Tape, now: float) -> int:
     if now - tape.heard_at >= SILENCE:
         return SOURCE_ERRORS
     return 0 if tape.broken_since is None else int((now - tape.broken_since) / OUTAGE_STEP)
-
-
-def mirrored(run: Run) -> bool:
-    """Whether the candidate is seen through mirrored copies, not through live answers."""
-    return bool(run.expected and run.expected.mirror.get(run.candidate) and not run.share)
 
 
 def _append_every(seconds: float) -> float:

@@ -96,3 +96,23 @@ def test_python_page_has_one_script() -> None:
 
     assert page.count("```python") == 1
     assert textwrap.dedent(page) == page
+
+
+def test_the_demo_promotes_the_good_candidate_and_rolls_the_bad_one_back(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "plans", tmp_path / "plans")
+    (tmp_path / "scripts").mkdir()
+    demo = shutil.copy(ROOT / "scripts/demo.py", tmp_path / "scripts/demo.py")
+
+    done = subprocess.run(
+        [sys.executable, demo],
+        cwd=tmp_path,
+        env={**os.environ, "NO_COLOR": "1"},
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert re.search(r"good candidate +completed .* requests, 0 failed for clients", done.stdout)
+    assert re.search(r"bad candidate +rolled_back ", done.stdout)

@@ -402,9 +402,9 @@ def key_of(run: Run, attempts: int) -> Hashable:
         return always
     if run.phase in BACK:
         return *always, *effort, run.checked, bool(run.tried)
-    if run.phase is Phase.HELD:
-        return *always, *standing, frozen(run.intent)
     said = (run.judgement.gate, run.judgement.verdict) if run.judgement else None
+    if run.phase is Phase.HELD:
+        return *always, *standing, frozen(run.intent), run.cursor is None, said
     trouble = run.trouble.why if run.trouble else None
     return *always, *standing, *effort, run.step, trouble, run.cursor is None, said
 
@@ -438,6 +438,7 @@ GOING_ON: tuple[e.Order, ...] = (RESUME, ADOPT, RETRY)
 APPROVING: tuple[e.Order, ...] = (APPROVE, WRONG_PLAN, WRONG_PERSON)
 ORDERS = STOPPING + GOING_ON + APPROVING
 OPEN = (Phase.RUNNING, Phase.PAUSED, Phase.HELD)
+WATCHED = (Phase.PAUSED, Phase.HELD)  # a person was told; only a guard goes on
 BACK = (Phase.ROLLING_BACK, Phase.UNVERIFIED)
 
 
@@ -780,7 +781,7 @@ class Explorer:
         """A guard goes on measuring for as long as a run waits: that moves nothing."""
         gated = run.stage is not None and run.stage.gate and run.step is Step.OBSERVING
         measured = isinstance(self.pending(choice.pending).event, e.Measured)
-        return measured and (not gated or run.phase is Phase.PAUSED)
+        return measured and (not gated or run.phase in WATCHED)
 
     def _hopeless(self, world: World) -> bool:
         """A rollback to a dead baseline cannot succeed by itself."""
@@ -802,7 +803,7 @@ class Explorer:
         if run.phase is Phase.UNVERIFIED:
             return self._hopeless(world)
         watching = isinstance(decision, Ask) and decision.question is Question.MEASURE
-        return watching and (run.phase is Phase.PAUSED or _approving(run))
+        return watching and (run.phase in WATCHED or _approving(run))
 
 
 def _approving(run: Run) -> bool:
@@ -1056,14 +1057,16 @@ def _wrong_completion(run: Run, seen: Seen) -> str | None:
 def _too_late(run: Run, now: float) -> str | None:
     """Behind the deadline nothing goes on, whoever holds it up."""
     late = run.deadline is not None and now >= run.deadline and not run.committed
-    return "5 a deadline that does not fire" if late and run.phase in OPEN[:2] else None
+    return "5 a deadline that does not fire" if late and run.phase in OPEN else None
 
 
 def _unguarded(run: Run, seen: Seen, decision: Decision) -> str | None:
-    waits = isinstance(decision, Wait) and run.phase in OPEN[:2] and not run.committed
-    if waits and seen.traffic.get("green") and not seen.busy:
-        return "5 a candidate with users and without a guard"
-    return None
+    if run.committed or not seen.traffic.get("green"):
+        return None
+    waits = isinstance(decision, Wait) and run.phase in OPEN[:2] and not seen.busy
+    able = run.captured is not None and run.on_failure.action == "rollback"
+    left = isinstance(decision, Rest) and run.phase is Phase.HELD and able
+    return "5 a candidate with users and without a guard" if waits or left else None
 
 
 # --- exploring --------------------------------------------------------------------------

@@ -16,7 +16,7 @@ import pytest
 
 from rollout.domain import events as e
 from rollout.domain.advance import advance
-from rollout.domain.criteria import Allowance, Check, Gate, OnInconclusive
+from rollout.domain.criteria import Check, Gate, OnInconclusive
 from rollout.domain.errors import Fenced, Locked, StoreError, UsageError
 from rollout.domain.outcome import exit_code
 from rollout.domain.plan import (
@@ -39,6 +39,7 @@ from rollout.domain.plan import (
     Work,
 )
 from rollout.domain.run import Phase, Run, Split, Step, Why
+from rollout.domain.units import Allowance
 from rollout.domain.verdict import Verdict
 from rollout.gates.judge import enter, fresh, ingest, judge
 from rollout.gates.rules import compile_rules
@@ -46,7 +47,7 @@ from rollout.ports.endpoint import Finding
 from rollout.ports.observer import Appended, Notice, Waiting, Watched
 from rollout.runtime import begin, orders
 from rollout.runtime.begin import Course
-from rollout.runtime.drive import Driver
+from rollout.runtime.drive import Driver, until_held
 from rollout.runtime.journal import Entry, Journal, entries
 from rollout.runtime.lease import TTL, Owner, acquire
 from rollout.runtime.meter import Meter
@@ -60,6 +61,14 @@ SLOWNESS = Check("latency", quantile=0.95, tolerance=Allowance(1.5), margin=Allo
 CANARY = Gate("canary", (ERRORS,), 10.0, 90.0, 50, 0.0)
 TIMED = Gate("canary", (ERRORS, SLOWNESS), 10.0, 90.0, 50, 3.0)
 BAKE = Gate("bake", (Check("error_rate", maximum=0.05),), 10.0, 90.0, 50, 0.0)
+
+
+HELD = until_held(lambda: False)  # most stories end where a person is to look
+
+
+def never(_: Run) -> bool:
+    """A runner that stays for as long as anything is due."""
+    return False
 
 
 def stage(work: Work, gate: str | None = None, **more: float) -> Stage:
@@ -148,7 +157,7 @@ class Scene:
         who: str = "ada",
         mark: Callable[[str], None] = lambda _: None,
         inputs: dict[str, str] | None = None,
-        stopping: Callable[[], bool] = lambda: False,
+        stopping: Callable[[Run], bool] = HELD,
         dead: Callable[[object], bool] = lambda _: False,
     ) -> Run:
         """As ``rollout.api.apply`` does it."""
@@ -191,7 +200,7 @@ class Scene:
         who: str,
         mark: Callable[[str], None] = lambda _: None,
         inputs: dict[str, str] | None = None,
-        stopping: Callable[[], bool] = lambda: False,
+        stopping: Callable[[Run], bool] = HELD,
         dead: Callable[[object], bool] = lambda _: False,
     ) -> Run:
         store, clock = self.store(), self.clock
@@ -420,7 +429,7 @@ def test_a_runner_that_takes_over_sends_the_load_again(scene):
     play = scene(load_rps=100.0, rps=0.0)
     seen = []
     play.once("shift 10", lambda: seen.append(True))
-    assert play.apply(stopping=lambda: bool(seen)).phase is Phase.RUNNING
+    assert play.apply(stopping=lambda _: bool(seen)).phase is Phase.RUNNING
 
     run = play.apply()
 
@@ -689,6 +698,78 @@ def test_a_held_run_is_tried_again_by_a_persons_order(scene):
     assert run.phase is Phase.COMPLETED
 
 
+def held_with_users(scene, **changes: object):
+    """A run that is held at 10 % because too little was sent to judge."""
+    play = scene(*UNMIRRORED, rps=2.0, **changes)
+    held = play.apply()
+    assert (held.phase, held.cause.why) == (Phase.HELD, Why.INCONCLUSIVE)
+    assert play.split == "blue 90 green 10"
+    return play
+
+
+def test_the_guard_goes_on_while_a_run_is_held(scene):
+    play = held_with_users(scene)
+    play.world.send(100.0)
+    play.once("shift 10", lambda: play.world.behave("green", error_rate=0.3))
+
+    run = play.apply(stopping=never)
+
+    assert (run.phase, run.cause.why, exit_code(run)) == (Phase.ROLLED_BACK, Why.GATE_FAILED, 10)
+    assert play.split == "blue 100"
+
+
+def test_a_held_run_whose_guard_is_content_stays_held_until_its_runner_is_asked_to_leave(scene):
+    play = held_with_users(scene)
+    play.world.send(100.0)
+    leave_at = play.clock.now() + 3600.0
+
+    run = play.apply(stopping=lambda _: play.clock.now() >= leave_at)
+
+    assert (run.phase, exit_code(run)) == (Phase.HELD, 12)
+    assert play.split == "blue 90 green 10"
+    assert run.exposure.requests > 30_000
+
+
+def test_an_order_moves_a_held_run_that_is_guarded(scene):
+    play = held_with_users(scene)
+    play.world.send(100.0)
+    play.once("shift 10", lambda: play.order(e.RetryOrdered("eve")))
+
+    run = play.apply(stopping=never)
+
+    assert run.phase is Phase.COMPLETED
+
+
+def test_the_deadline_fires_while_a_run_is_held(scene):
+    play = held_with_users(scene, deadline=7200.0)
+
+    run = play.apply(stopping=never)
+
+    assert (run.phase, exit_code(run)) == (Phase.ROLLED_BACK, 15)
+    assert run.ended - run.started >= 7200.0
+
+
+def test_a_candidate_that_breaks_down_while_held_is_rolled_back(scene):
+    play = held_with_users(scene)
+    play.once("shift 10", lambda: play.world.fail("green", "out of memory"))
+
+    run = play.apply(stopping=never)
+
+    assert (run.phase, run.cause.why) == (Phase.ROLLED_BACK, Why.CANDIDATE_FAILED)
+
+
+def test_traffic_given_by_hand_to_a_mirrored_candidate_is_guarded_as_live(scene):
+    play = scene()
+    play.once("mirror 10", lambda: play.world.by_hand({"blue": 50, "green": 50}, {}))
+    assert exit_code(play.apply()) == 31
+    play.world.behave("green", error_rate=0.3)
+
+    run = play.apply(stopping=never)
+
+    assert (run.phase, run.cause.why) == (Phase.ROLLED_BACK, Why.GATE_FAILED)
+    assert run.exposure.errors > 0
+
+
 # --- persons ------------------------------------------------------------------------
 
 
@@ -840,7 +921,7 @@ def test_an_aborted_run_goes_back_although_nobody_drove_it(scene):
     play = scene()
     seen = []
     play.once("shift 10", lambda: seen.append(True))
-    play.apply(stopping=lambda: bool(seen))
+    play.apply(stopping=lambda _: bool(seen))
     play.clock.sleep(200.0)
     play.order(e.AbortOrdered("eve"))
 
@@ -1118,7 +1199,7 @@ def test_an_old_run_is_not_undone_under_an_open_one(scene):
                  candidate=DeploymentRef("blue", "/plans/new.yml"))  # fmt: skip
     seen = []
     play.once("shift 10", lambda: seen.append(True))
-    open_run = play.apply(other, stopping=lambda: bool(seen))
+    open_run = play.apply(other, stopping=lambda _: bool(seen))
     assert not open_run.final
     journal = Journal(play.store(), "fake/diabetes", "eve")
     journal.refresh()
@@ -1137,7 +1218,7 @@ def test_a_run_goes_on_from_the_journal_alone(scene):
     play = scene()
     seen = []
     play.once("shift 10", lambda: seen.append(True))
-    play.apply(stopping=lambda: bool(seen))
+    play.apply(stopping=lambda _: bool(seen))
 
     run = play.carry_on()
 

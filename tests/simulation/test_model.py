@@ -280,6 +280,10 @@ def _sleeps_while_paused(run: Run, seen: Seen, now: float) -> Decision | None:
     return None if run.phase is Phase.PAUSED else Real.late(run, seen, now)
 
 
+def _sleeps_while_held(run: Run, seen: Seen, now: float) -> Decision | None:
+    return None if run.phase is Phase.HELD else Real.late(run, seen, now)
+
+
 def _passes_unless_it_fails(run: Run, stage: Stage) -> bool:
     return run.judgement is not None or stage.gate is None
 
@@ -463,6 +467,16 @@ MUTANTS: Mapping[str, Mutant] = {
     "guard off while waiting": Mutant(
         "5 a candidate with users and without a guard",
         {(deciding, "_guarded"): lambda run, share, said: said},
+    ),
+    "guard off while held": Mutant(
+        "5 a candidate with users and without a guard",
+        {(deciding, "_protects"): lambda *_: False},
+        ONE_HAND,
+    ),
+    "deadline sleeps while held": Mutant(
+        "5 a deadline that does not fire",
+        {(deciding, "_late"): _sleeps_while_held},
+        Setup(ON_BLUE, budget=NO_TROUBLE._replace(hands=1, times=1)),
     ),
     "no grace after a take-over": Mutant(
         "8 a late call can still change a finished endpoint",

@@ -131,13 +131,17 @@ def test_a_failing_shadow_is_measured_and_not_felt(world: World, endpoint: Local
     assert arms()["baseline"].errors == 0
 
 
-def test_each_deployment_has_its_own_time_limit_and_survives_it(endpoint: LocalEndpoint) -> None:
+def test_each_deployment_has_its_own_time_limit_and_survives_it(
+    world: World, endpoint: LocalEndpoint
+) -> None:
     perform(endpoint, SetSplit({"blue": 50, "green": 50}))
     slow = b'{"sleep": 1.6}'
 
     blue = one(endpoint, slow, azureml_model_deployment="blue")
     green = one(endpoint, slow, azureml_model_deployment="green")
     through_split = send_many(port_of(endpoint), endpoint.key_value(), 6, at_once=1, body=slow)
+    # A server goes on with what its client gave up on; it must come back once that is done.
+    world.until(lambda: one(endpoint, azureml_model_deployment="blue").status == 200)
     after = send_many(port_of(endpoint), endpoint.key_value(), 20)
 
     assert (blue.status, green.status) == (504, 200)

@@ -87,13 +87,26 @@ def test_an_end_that_keeps_the_traffic_needs_no_driving(waiting: Scene) -> None:
 
 def test_a_drift_is_adopted(waiting: Scene) -> None:
     waiting.world.by_hand({"blue": 80, "green": 20})
-    held = waiting.call(*AUTO)
+    held = waiting.call(*AUTO, "--on-hold", "leave")
 
     assert held.code == Exit.DRIFT
     assert "rollout resume --adopt r-" in held.out
     assert waiting.call("resume", "--adopt").code == 0
     waiting.clock.after(20, lambda: waiting.call("approve"))
     assert waiting.call(*AUTO).code == 0
+
+
+def test_a_held_run_whose_candidate_has_users_is_guarded_until_an_order(waiting: Scene) -> None:
+    waiting.world.by_hand({"blue": 80, "green": 20})
+    meanwhile: list[str] = []
+    waiting.clock.after(600, lambda: meanwhile.append(waiting.capture.readouterr().out))
+    waiting.clock.after(601, lambda: waiting.call("abort"))
+
+    done = waiting.call(*AUTO)
+
+    assert done.code == Exit.ABORTED
+    said = "is held; its guard goes on. Take the endpoint as it is: rollout resume"
+    assert meanwhile[0].count(said) == 1
 
 
 def test_a_held_stage_is_tried_again(scene: Scene) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given, strategies as st
 
 from rollout.domain import events as e, plan as p
 from rollout.domain.codec import TAG, decode, encode
-from rollout.domain.criteria import Allowance, Check, Gate, OnInconclusive
+from rollout.domain.criteria import Check, Gate, OnInconclusive
 from rollout.domain.endpoint import (
     CreateEndpoint,
     DeleteDeployment,
@@ -22,6 +22,7 @@ from rollout.domain.endpoint import (
 )
 from rollout.domain.measure import NEVER, Arm, Interval
 from rollout.domain.run import Approval, Exposure, Run, Split, StageDone, Why
+from rollout.domain.units import Allowance
 from rollout.domain.verdict import CheckJudgement, Judgement, Verdict
 from tests.unit.domain.samples import BLUE_90, BLUE_100, STAGES, because, fresh, observing
 

@@ -12,7 +12,8 @@ from rollout.domain.decide import decide
 from rollout.domain.decisions import ATTEMPTS, On, Question, Rest
 from rollout.domain.endpoint import Condition, DeleteDeployment, DeploymentSeen, Seen, SetSplit
 from rollout.domain.plan import OnFailure
-from rollout.domain.run import Phase, Run, Split, Why
+from rollout.domain.run import FINAL, Phase, Run, Split, Why
+from rollout.domain.verdict import Judgement, Verdict
 from tests.unit.domain.samples import (
     BLUE_90,
     BLUE_100,
@@ -128,11 +129,43 @@ def test_a_rollback_that_takes_too_long_tells_a_person_and_goes_on(
     assert told(decide(going_back(**changes), seen, LATE)) == due
 
 
-DRIVEN = (Phase.RUNNING, Phase.PAUSED, Phase.ROLLING_BACK, Phase.UNVERIFIED)
-
-
-@pytest.mark.parametrize("phase", [each for each in Phase if each not in DRIVEN])
-def test_nothing_is_due_for_a_runner_in_a_held_or_final_run(phase: Phase) -> None:
+@pytest.mark.parametrize("phase", [each for each in Phase if each in FINAL])
+def test_nothing_is_due_for_a_runner_in_a_final_run(phase: Phase) -> None:
     run = observing("shift-10", phase=phase, deadline=1.0)
 
-    assert decide(run, seen_of(BLUE_100), NOW) == Rest()
+    assert decide(run, seen_of(BLUE_90), NOW) == Rest()
+
+
+FAILING = Judgement("canary", Verdict.FAIL, "20 % errors")
+HOLD = OnFailure(action="hold")
+
+
+@pytest.mark.parametrize(
+    ("changes", "seen", "due"),
+    [
+        ({}, seen_of(BLUE_100), Rest),
+        ({}, seen_of(MIRRORED), Rest),
+        ({"cursor": None}, seen_of(BLUE_90), Question.OBSERVE),
+        ({"cursor": "c"}, seen_of(BLUE_90), Question.MEASURE),
+        ({"cursor": "c", "captured": None}, seen_of(BLUE_90), Rest),
+        ({"cursor": "c", "deleted": True}, seen_of(GREEN_100), Rest),
+        ({"cursor": "c", "on_failure": HOLD}, seen_of(BLUE_90), Rest),
+        ({"cursor": "c", "judgement": FAILING}, seen_of(BLUE_90), ("back", Why.GATE_FAILED)),
+        ({"judgement": FAILING}, seen_of(BLUE_100), Rest),
+        (
+            {},
+            seen_of(BLUE_90, green=condition(GREEN, Condition.FAILED)),
+            ("back", Why.CANDIDATE_FAILED),
+        ),
+        ({"deadline": NOW}, seen_of(BLUE_100), ("back", Why.DEADLINE)),
+        ({"deadline": NOW, "on_failure": HOLD}, seen_of(BLUE_90), ("back", Why.DEADLINE)),
+        ({"deadline": NOW, "captured": None}, seen_of(BLUE_100), ("ended", Why.DEADLINE)),
+        ({"deadline": NOW, "deleted": True}, seen_of(GREEN_100), Rest),
+    ],
+)
+def test_a_held_run_waits_for_a_person_with_its_guard_and_its_deadline_on(
+    changes: dict[str, Any], seen: Seen, due: object
+) -> None:
+    run = replace(observing("shift-10"), phase=Phase.HELD, **changes)
+
+    assert told(decide(run, seen, NOW)) == due

@@ -2,7 +2,8 @@
 
 import pytest
 
-from rollout.domain.criteria import Allowance, Check
+from rollout.domain.criteria import Check
+from rollout.domain.units import Allowance
 from rollout.gates.criteria import key, spell, spell_seconds
 from rollout.gates.rules import compile_rules
 from tests.unit.gates.traffic import ERRORS, ERRORS_MAX, SLOW, SLOW_MAX, plan

@@ -8,10 +8,11 @@ from itertools import islice
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from rollout.domain.criteria import Allowance, Check
+from rollout.domain.criteria import Check
 from rollout.domain.measure import NEVER, Arm, Interval
 from rollout.domain.plan import Shift, Stage
 from rollout.domain.roles import BASELINE, CANDIDATE
+from rollout.domain.units import Allowance
 from rollout.domain.verdict import Verdict
 from rollout.gates.judge import enter, fresh, ingest, judge
 from tests.unit.gates.traffic import (

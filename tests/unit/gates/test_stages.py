@@ -6,8 +6,9 @@ from itertools import islice
 
 import pytest
 
-from rollout.domain.criteria import Allowance, Check, Gate
+from rollout.domain.criteria import Check, Gate
 from rollout.domain.plan import Approve, Create, Delete, Mirror, Preflight, Shift, Stage, Wait
+from rollout.domain.units import Allowance
 from rollout.domain.verdict import Verdict
 from rollout.gates.judge import enter, fresh, ingest, judge
 from rollout.gates.rules import DEFAULT_CHECK, compile_rules

@@ -5,7 +5,8 @@ from itertools import islice
 
 import pytest
 
-from rollout.domain.criteria import Allowance, Check, OnInconclusive, Risk
+from rollout.domain.criteria import Check, OnInconclusive, Risk
+from rollout.domain.units import Allowance
 from rollout.domain.verdict import Verdict
 from rollout.gates.judge import enter, fresh, ingest, judge
 from tests.unit.gates.traffic import (

@@ -8,10 +8,11 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import accumulate
 
-from rollout.domain.criteria import Allowance, Check, Gate, Risk
+from rollout.domain.criteria import Check, Gate, Risk
 from rollout.domain.measure import NEVER, Arm, Interval, bucket_of
 from rollout.domain.plan import DeploymentRef, EndpointRef, Plan, Shift, Stage
 from rollout.domain.roles import BASELINE, CANDIDATE
+from rollout.domain.units import Allowance
 from rollout.gates.judge import Evidence, enter, fresh, ingest
 from rollout.gates.rules import Rules, compile_rules
 

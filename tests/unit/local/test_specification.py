@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -250,15 +249,15 @@ def test_the_digest_sees_content_and_names_and_nothing_else(file: Path) -> None:
     weights.touch()
     (root / "code" / "__pycache__").mkdir()
     (root / "code" / "__pycache__" / "score.pyc").write_bytes(b"x")
-    same = replace(found, instances=7, ignored=())
+    same = found._replace(instances=7, ignored=())
     assert snapshot.digest_of(same) == first
 
     seen = {first}
     for other in (
-        replace(found, timeout_ms=1),
-        replace(found, environment={}),
-        replace(found, memory=10**9),
-        replace(found, model=None),
+        found._replace(timeout_ms=1),
+        found._replace(environment={}),
+        found._replace(memory=10**9),
+        found._replace(model=None),
     ):
         seen.add(snapshot.digest_of(other))
     score.write_text("def init(): ...\n")

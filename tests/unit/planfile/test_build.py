@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rollout.domain.criteria import Allowance, Check, OnInconclusive, Risk
+from rollout.domain.criteria import Check, OnInconclusive, Risk
 from rollout.domain.plan import (
     Approve,
     Bootstrap,
@@ -26,6 +26,7 @@ from rollout.domain.plan import (
     Stage,
     Wait,
 )
+from rollout.domain.units import Allowance
 from rollout.planfile.load import load
 from tests.unit.planfile.plans import HEAD, SMALL, VALID, plan_of
 

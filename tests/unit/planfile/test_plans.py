@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,7 +24,7 @@ def test_a_valid_plan_loads(file: Path) -> None:
 def test_an_invalid_plan_says_what_its_text_file_says(file: Path) -> None:
     plan, findings = examine(file, variables={}, environment={})
 
-    named = [replace(each, place=replace(each.place, file=file.name)) for each in findings]
+    named = [each._replace(place=each.place._replace(file=file.name)) for each in findings]
     assert plan is None
     assert "".join(f"{each}\n" for each in named) == file.with_suffix(".txt").read_text()
 

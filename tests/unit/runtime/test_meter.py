@@ -46,7 +46,7 @@ class Scale:
         """Measure as a runner does; what was appended."""
         end, made = self.clock.now() + seconds, []
         while self.clock.now() < end:
-            measured = self.meter.measure(self.run)
+            measured = self.meter.measure(self.run, mirrored=bool(self.run.expected.mirror))
             if measured is not None:
                 made.append(self.keep(measured))
             self.clock.sleep(every)
@@ -101,10 +101,15 @@ def test_latencies_come_now_and_then_and_cover_everything(scale):
 
 def test_what_was_not_journaled_is_read_again(scale):
     scale.clock.sleep(10.0)
-    while (lost := scale.meter.measure(scale.run)) is None:
+    while (
+        lost := scale.meter.measure(scale.run, mirrored=bool(scale.run.expected.mirror))
+    ) is None:
         scale.clock.sleep(1.0)
 
-    again = scale.meter.measure(scale.run) or scale.pass_time(10.0)[0]
+    again = (
+        scale.meter.measure(scale.run, mirrored=bool(scale.run.expected.mirror))
+        or scale.pass_time(10.0)[0]
+    )
 
     assert again.intervals[0].start == lost.intervals[0].start
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rollout.domain.criteria import Allowance, Check, Gate
+from rollout.domain.criteria import Check, Gate
 from rollout.domain.endpoint import Condition, DeploymentSeen, Seen
 from rollout.domain.plan import (
     Approve,
@@ -23,6 +23,7 @@ from rollout.domain.plan import (
     Stage,
 )
 from rollout.domain.run import Run
+from rollout.domain.units import Allowance
 
 ERRORS = Check("error_rate", tolerance=Allowance(points=0.001), margin=Allowance(points=0.01))
 GATE = Gate("canary", (ERRORS,), max_duration=7200.0)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
 
 from rollout.adapters.endpoints.local.specification import Specification
 from rollout.domain.errors import EndpointRefused
@@ -19,8 +20,7 @@ _PORTS = range(1024, 65536)
 _LEAST_MEMORY = 10 * 2**20
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(NamedTuple):
     """The options, read.
 
     Args:
@@ -30,13 +30,12 @@ class Options:
     """
 
     port: int | None = None
-    python: Mapping[str, str] = field(default_factory=dict)
-    memory: Mapping[str, int] = field(default_factory=dict)
+    python: Mapping[str, str] = MappingProxyType({})
+    memory: Mapping[str, int] = MappingProxyType({})
 
     def applied(self, specification: Specification, deployment: str) -> Specification:
         """A deployment's specification with what the plan says of it here."""
-        return replace(
-            specification,
+        return specification._replace(
             python=self.python.get(deployment, self.python.get("")),
             memory=self.memory.get(deployment, self.memory.get("")),
         )

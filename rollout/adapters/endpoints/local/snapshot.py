@@ -8,7 +8,6 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 from rollout.adapters.endpoints.local.specification import Specification
@@ -95,13 +94,13 @@ def code_folder(snapshot: Path) -> Path:
 
 def _copy(specification: Specification, draft: Path) -> Specification:
     model_folder(draft).mkdir(parents=True)
-    copied = replace(specification, code=code_folder(draft))
+    copied = specification._replace(code=code_folder(draft))
     _copy_tree(specification.code, code_folder(draft))
     if specification.model is None:
         return copied
     model = model_folder(draft) / specification.model.name
     _copy_tree(specification.model, model)
-    return replace(copied, model=model)
+    return copied._replace(model=model)
 
 
 def _copy_tree(source: Path, target: Path) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import cast
+from types import MappingProxyType
+from typing import NamedTuple, cast
 
 import yaml
 
@@ -45,8 +45,7 @@ _MOST_INSTANCES = 50
 _AUTH_MODES = ("key", "aml_token", "aad_token")
 
 
-@dataclass(frozen=True, slots=True)
-class Specification:
+class Specification(NamedTuple):
     """A deployment as this machine runs it; all paths absolute.
 
     Args:
@@ -64,7 +63,7 @@ class Specification:
     model: Path | None
     code: Path
     scoring_script: str
-    environment: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = MappingProxyType({})
     instances: int = 1
     timeout_ms: int = _DEFAULT_TIMEOUT_MS
     start_seconds: float = _DEFAULT_START_SECONDS
@@ -103,7 +102,7 @@ class Specification:
             ignored=tuple(cast("list[str]", data["ignored"])),
         )
         model = cast("str | None", data["model"])
-        return found if model is None else replace(found, model=Path(model))
+        return found if model is None else found._replace(model=Path(model))
 
 
 def read_deployment(file: str, overrides: Json) -> Specification:
