@@ -34,6 +34,23 @@ def edge(bucket: int) -> float:
 
 
 @dataclass(frozen=True, slots=True)
+class Sums:
+    """A custom metric in one interval: of a share ``total`` of ``count``, of a mean the moments.
+
+    Args:
+        count: Observations.
+        total: Sum of the values; of a share the number of hits.
+        squares: Sum of the squared values; of a share 0.
+        tally: Of a bounded mean: position on the grid of its range -> weight.
+    """
+
+    count: int = 0
+    total: float = 0.0
+    squares: float = 0.0
+    tally: Mapping[int, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Arm:
     """What one deployment answered in one interval.
 
@@ -42,11 +59,41 @@ class Arm:
         errors: Those that failed.
         latency: Bucket -> requests; sums to the requests since the last interval that had a
             histogram. None: this interval carries none.
+        outputs: Of each prediction looked at (its path in the answers): label -> answers. A label
+            is ``=text`` for a class, ``#number`` for the bucket of a number.
+        sums: Custom metric -> what it adds up to.
     """
 
     requests: int = 0
     errors: int = 0
     latency: Mapping[int, int] | None = None
+    outputs: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    sums: Mapping[str, Sums] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """Requests that both deployments answered, and how many of the answers differ.
+
+    Args:
+        compared: Pairs of answers.
+        differing: Pairs in which the candidate's answer differs from the baseline's.
+        noisy: Of requests that the baseline answered twice: pairs in which its own answers differ.
+            None: it answered once.
+        only_candidate, only_noise: Pairs in which just one of the two differs from the baseline's
+            first answer; 0 where it answered once.
+        fields: Path -> pairs that differ there; with a second answer: those where only the
+            candidate does.
+        field_noise: Path -> pairs where only the baseline's own second answer differs.
+    """
+
+    compared: int = 0
+    differing: int = 0
+    noisy: int | None = None
+    only_candidate: int = 0
+    only_noise: int = 0
+    fields: Mapping[str, int] = field(default_factory=dict)
+    field_noise: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +101,11 @@ class Interval:
     """Closed observations from ``start`` to ``end``, Unix seconds.
 
     ``arms`` has two keys, ``baseline`` and ``candidate``: in a mirror stage the candidate's arm
-    holds the mirrored copies, else its live answers.
+    holds the mirrored copies, else its live answers. ``agreement``: by the plan's rules of
+    comparison -> pairs; empty: nobody compared.
     """
 
     start: float
     end: float
     arms: Mapping[str, Arm] = field(default_factory=dict)
+    agreement: Mapping[str, Agreement] = field(default_factory=dict)

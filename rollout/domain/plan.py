@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from rollout.domain.criteria import Gate, Risk
+from rollout.domain.criteria import Custom, Gate, Probing, Risk
 from rollout.domain.roles import BASELINE
 
 Json = Mapping[str, object]
@@ -165,6 +165,8 @@ class Plan:
         requests: Request bodies for smoke tests, probes and load, as bytes; empty: none given.
         load_rps: Open-loop traffic that the runner itself sends while gates observe, requests/s;
             0: none.
+        compare: How answers are compared where mirrored ones cannot be read.
+        customs: Metrics of the user's own.
         deadline: Seconds from the start after which the run is rolled back; None: none.
         file: Where the plan was read, as the user named it.
         source: The plan's text after substitution, as canonical JSON; its SHA-256 is ``digest``.
@@ -179,6 +181,8 @@ class Plan:
     labels: Mapping[str, str] = field(default_factory=dict)
     requests: tuple[bytes, ...] = ()
     load_rps: float = 0.0
+    compare: Probing = field(default_factory=Probing)
+    customs: tuple[Custom, ...] = ()
     risk: Risk = field(default_factory=Risk)
     on_failure: OnFailure = field(default_factory=OnFailure)
     deadline: float | None = None

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from rollout.domain.answers import Said
 from rollout.domain.endpoint import Effect, Seen
 from rollout.domain.measure import Interval
 
@@ -43,10 +44,18 @@ class Reading:
     """Measurements since a cursor: at most one interval, and where the next reading starts.
 
     ``interval`` is None where nothing new has been closed yet.
+
+    Args:
+        cursor: For the next reading.
+        interval: What was measured; None where nothing new has been closed.
+        said: Role -> its answers in the interval, where they were asked for.
+        pairs: The baseline's and the candidate's answer to the same request; each pair once.
     """
 
     cursor: str
     interval: Interval | None
+    said: Mapping[str, tuple[Said, ...]] = field(default_factory=dict)
+    pairs: tuple[tuple[Said, Said], ...] = ()
 
 
 class Load(Protocol):
@@ -105,13 +114,17 @@ class Endpoint(Protocol):
         """Where measurements stand now; a reading from here sees only later requests."""
         ...
 
-    def read(self, cursor: str, *, mirrored: bool, histogram: bool) -> Reading:
+    def read(
+        self, cursor: str, *, mirrored: bool, histogram: bool, answers: bool = False
+    ) -> Reading:
         """Closed measurements since ``cursor``, as ``baseline`` and ``candidate`` arms.
 
         Args:
             cursor: From ``cursor()`` or an earlier reading.
             mirrored: The candidate's arm holds the mirrored copies instead of live answers.
             histogram: Latencies are wanted with this interval.
+            answers: The answers themselves are wanted, from about now on; an endpoint that keeps
+                none gives none.
         """
         ...
 

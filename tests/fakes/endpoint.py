@@ -536,7 +536,9 @@ class FakeEndpoint:
 
         return self._called("cursor", stand)
 
-    def read(self, cursor: str, *, mirrored: bool, histogram: bool) -> Reading:
+    def read(
+        self, cursor: str, *, mirrored: bool, histogram: bool, answers: bool = False
+    ) -> Reading:
         return self._called("read", lambda real: self._read(real, cursor, mirrored, histogram))
 
     def load(self, rps: float, bodies: tuple[bytes, ...]) -> FakeLoad:

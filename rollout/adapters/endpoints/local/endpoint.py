@@ -203,7 +203,9 @@ class LocalEndpoint:
         """See ``Endpoint.cursor``."""
         return str(access_log.now(self._folder.access_log, self._now()))
 
-    def read(self, cursor: str, *, mirrored: bool, histogram: bool) -> Reading:
+    def read(
+        self, cursor: str, *, mirrored: bool, histogram: bool, answers: bool = False
+    ) -> Reading:
         """See ``Endpoint.read``."""
         before = access_log.Cursor.parse(cursor)
         moment = max(self._now(), before.until)
