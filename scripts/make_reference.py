@@ -41,6 +41,10 @@ def _rows(node: Mapping[str, Any], schema: Mapping[str, Any], path: str) -> Iter
     for pattern, held in node.get("patternProperties", {}).items():
         label = re.sub(r"[^a-z_-].*", "", pattern.removeprefix("^"))
         yield from _row(held, schema, f"{path}.{label}*" if path else f"{label}*")
+    other = node.get("additionalProperties")
+    for held in other.get("anyOf", ()) if isinstance(other, Mapping) else ():
+        # Any name, and what it may hold depends on the kind that it has elsewhere.
+        yield from _row(held, schema, f"{path}.{held['$ref'].rsplit('/', 1)[-1].upper()}")
 
 
 def _row(node: Mapping[str, Any], schema: Mapping[str, Any], path: str) -> Iterator[str]:

@@ -28,10 +28,12 @@ if TYPE_CHECKING:
         standing,
         undo,
     )
+    from rollout.api.looking import check, diff, verify
     from rollout.api.ordering import abort, approve, pause, reject, resume, retry
     from rollout.api.plans import read_plan
     from rollout.api.reading import driven_by, events, history, status
     from rollout.api.settings import Settings
+    from rollout.api.simulating import Wish, simulate
     from rollout.api.validating import validate
     from rollout.domain.diagnostics import Diagnostic
     from rollout.domain.errors import (
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
     from rollout.runtime.begin import Course, Standing
     from rollout.runtime.journal import Entry
     from rollout.runtime.preview import Preview
+    from rollout.runtime.simulation.summary import Simulation
 
 _HOMES = {
     "rollout.api.plans": ("read_plan",),
@@ -67,9 +70,11 @@ _HOMES = {
         "standing",
         "undo",
     ),
+    "rollout.api.looking": ("check", "diff", "verify"),
     "rollout.api.ordering": ("abort", "approve", "pause", "reject", "resume", "retry"),
     "rollout.api.reading": ("driven_by", "events", "history", "status"),
     "rollout.api.settings": ("Settings",),
+    "rollout.api.simulating": ("Wish", "simulate"),
     "rollout.domain.diagnostics": ("Diagnostic",),
     "rollout.domain.errors": (
         "Drifted",
@@ -89,6 +94,7 @@ _HOMES = {
     "rollout.runtime.begin": ("Course", "Standing"),
     "rollout.runtime.journal": ("Entry",),
     "rollout.runtime.preview": ("Preview",),
+    "rollout.runtime.simulation.summary": ("Simulation",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -119,14 +125,18 @@ __all__ = [
     "RolloutError",
     "Run",
     "Settings",
+    "Simulation",
     "Standing",
     "StoreError",
     "UsageError",
+    "Wish",
     "abort",
     "apply",
     "approve",
     "carry_on",
+    "check",
     "destroy",
+    "diff",
     "driven_by",
     "events",
     "history",
@@ -137,8 +147,10 @@ __all__ = [
     "reject",
     "resume",
     "retry",
+    "simulate",
     "standing",
     "status",
     "undo",
     "validate",
+    "verify",
 ]

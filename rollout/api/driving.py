@@ -25,6 +25,7 @@ from rollout.runtime.journal import Journal
 from rollout.runtime.lease import acquire, living_holder
 from rollout.runtime.meter import Meter
 from rollout.runtime.preview import Preview, preview_of
+from rollout.runtime.probing import hearing_of
 from rollout.wiring import plugs
 
 GUARD, LEAVE = ON_HOLD = ("guard", "leave")
@@ -71,14 +72,37 @@ def standing(
         return begin.stand(value, endpoint, journal.refresh(), again=again)
 
 
-def preview(plan: str | Path, settings: Settings | None = None, *, again: bool = False) -> Preview:
-    """What applying the plan would do to the endpoint as it is now; writes nothing."""
+def preview(
+    plan: str | Path,
+    settings: Settings | None = None,
+    *,
+    again: bool = False,
+    rps: float | None = None,
+    error_rate: float | None = None,
+) -> Preview:
+    """What applying the plan would do to the endpoint as it is now; writes nothing.
+
+    Args:
+        plan: The plan file.
+        settings: Where things are.
+        again: As if the same work had not ended already.
+        rps: Requests a second that the gates will see; None: as the endpoint's history has it.
+        error_rate: Share of the baseline's answers that are errors, 0..1; None: likewise.
+
+    Raises:
+        PlanInvalid, EndpointError, StoreError: see ``rollout.domain.errors``.
+    """
+    from rollout.runtime.outlook import Stated, outlook_of  # noqa: PLC0415 - runs do not need it
+
     used = settings or Settings()
     value = read_plan(plan, used)
     with opened(value, used, create=False) as (endpoint, store):
         journal = Journal(store, endpoint.key, used.who)
         found = begin.stand(value, endpoint, journal.refresh(), again=again)
-        return preview_of(value, endpoint.observe(), found)
+        seen = endpoint.observe()
+        stated = Stated(rps, error_rate)
+        outlook = outlook_of(value, endpoint, found, stated, exists=seen.exists)
+        return preview_of(value, seen, found, outlook)
 
 
 def apply(  # noqa: PLR0913 - a name for each thing a caller may want otherwise
@@ -238,7 +262,9 @@ def _driven(
                     if plan.load_rps
                     else None
                 )
-                meter = Meter(endpoint, compile_rules(plan), clock)
+                meter = Meter(
+                    endpoint, compile_rules(plan), clock, hearing_of(plan, endpoint, clock)
+                )
                 Driver(
                     plan, endpoint, journal, lease, meter, clock, observer, load, stopping
                 ).drive()

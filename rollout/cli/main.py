@@ -17,6 +17,7 @@ VERBS: dict[str, dict[str, tuple[str, str]]] = {
     "Plan and apply": {
         "validate": ("validate", "Find everything that is wrong with a plan, without a network."),
         "plan": ("plan", "Show every write that applying a plan would do."),
+        "simulate": ("simulate", "Take a plan through all its stages in virtual time."),
         "apply": ("apply", "Start a plan's run, or resume it; drive it to its end."),
         "undo": ("undo", "Take an endpoint back to the split that a run found."),
         "destroy": ("destroy", "Remove a plan's endpoint with everything on it."),
@@ -26,6 +27,9 @@ VERBS: dict[str, dict[str, tuple[str, str]]] = {
         "history": ("history", "List the runs, newest first."),
         "show": ("show", "Show everything known of a run."),
         "events": ("events", "List a run's events; follow them."),
+        "diff": ("diff", "Show answers to the same requests that differ."),
+        "check": ("check", "Judge one gate of a plan now; nothing is changed."),
+        "verify": ("verify", "Recompute every verdict of a run from its evidence."),
         "logs": ("logs", "Show a deployment's own newest log lines."),
     },
     "Order": {

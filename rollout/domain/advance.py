@@ -44,6 +44,7 @@ _FITTING: Mapping[type, tuple[Phase, ...]] = {
     e.RollbackProbed: _BACK,
     e.RollbackUnverified: (Phase.ROLLING_BACK,),
     e.LogsCollected: tuple(Phase),
+    e.AnswersDiffered: tuple(Phase),
     e.RolledBack: _BACK,
     e.Ended: (*_OPEN, *_BACK),
 }

@@ -40,6 +40,20 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
+class Example:
+    """Two answers to one request that differ, kept to be looked at.
+
+    Args:
+        difference: Where and how.
+        baseline, candidate: Both answers as text, shortened.
+    """
+
+    difference: Difference
+    baseline: str
+    candidate: str
+
+
+@dataclass(frozen=True, slots=True)
 class CompareRule:
     """How the values at one path of an answer are compared.
 

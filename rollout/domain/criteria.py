@@ -23,6 +23,7 @@ class Check:
         minimum: For a custom metric: the least that it may be.
         severity: ``fail``: it decides; ``warn``: it is reported and never decides.
         kind: Of a custom metric: ``ratio`` or ``mean``; empty: a metric of ours.
+        better: Of a custom metric with a tolerance: ``lower`` or ``higher`` is better.
         low, high: Of a custom mean: the least and the largest value there can be; None: unknown.
         path: For ``prediction_drift``: where in an answer the prediction stands; empty: its first
             value.
@@ -37,6 +38,7 @@ class Check:
     minimum: float | None = None
     severity: str = "fail"
     kind: str = ""
+    better: str = "lower"
     low: float | None = None
     high: float | None = None
     path: str = ""
@@ -65,6 +67,7 @@ class Custom:
         path: Where in an answer the value stands, such as ``$.confidence``.
         equals: Of a ratio: the value as text; None: not asked.
         above, below: Of a ratio: what a number must be beyond; None: not asked.
+        better: Whether ``lower`` or ``higher`` is better.
         low, high: Of a mean: the least and the largest value there can be; None: unknown.
     """
 
@@ -74,6 +77,7 @@ class Custom:
     equals: str | None = None
     above: float | None = None
     below: float | None = None
+    better: str = "lower"
     low: float | None = None
     high: float | None = None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from rollout.domain.answers import Example
 from rollout.domain.endpoint import Effect
 from rollout.domain.measure import Interval
 from rollout.domain.run import Cause, Run, Split
@@ -100,6 +101,14 @@ class Measured:
     requests: int = 0
     errors: int = 0
     source_errors: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AnswersDiffered:
+    """Answers of both deployments to the same requests differed in ways not seen before."""
+
+    stage: str
+    examples: tuple[Example, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +235,7 @@ Event = (
     | SmokeTested
     | ObservationBegan
     | Measured
+    | AnswersDiffered
     | StagePassed
     | Held
     | RollbackBegan

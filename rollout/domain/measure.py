@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 GROWTH = 1.02  # 2 % wide buckets: a tolerance of 10 % is 5 of them
 NEVER = 1 << 20
@@ -47,7 +48,16 @@ class Sums:
     count: int = 0
     total: float = 0.0
     squares: float = 0.0
-    tally: Mapping[int, float] = field(default_factory=dict)
+    tally: Mapping[int, int] = field(default_factory=dict)
+
+    def plus(self, more: Sums) -> Sums:
+        """Both intervals as one."""
+        return Sums(
+            self.count + more.count,
+            self.total + more.total,
+            self.squares + more.squares,
+            _added(self.tally, more.tally),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +79,37 @@ class Arm:
     latency: Mapping[int, int] | None = None
     outputs: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     sums: Mapping[str, Sums] = field(default_factory=dict)
+
+    def plus(self, more: Arm) -> Arm:
+        """Both intervals as one; latency stays None only where neither had any."""
+        latency = (
+            None
+            if self.latency is None and more.latency is None
+            else _added(self.latency or {}, more.latency or {})
+        )
+        return Arm(
+            requests=self.requests + more.requests,
+            errors=self.errors + more.errors,
+            latency=latency,
+            outputs={
+                name: _added(self.outputs.get(name, {}), more.outputs.get(name, {}))
+                for name in {**self.outputs, **more.outputs}
+            },
+            sums={
+                name: self.sums.get(name, Sums()).plus(more.sums.get(name, Sums()))
+                for name in {**self.sums, **more.sums}
+            },
+        )
+
+
+K = TypeVar("K", int, str)
+
+
+def _added(one: Mapping[K, int], two: Mapping[K, int]) -> dict[K, int]:
+    found = dict(one)
+    for key, count in two.items():
+        found[key] = found.get(key, 0) + count
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +136,19 @@ class Agreement:
     fields: Mapping[str, int] = field(default_factory=dict)
     field_noise: Mapping[str, int] = field(default_factory=dict)
 
+    def plus(self, more: Agreement) -> Agreement:
+        """Both intervals as one; noise is known only where both knew it."""
+        known = self.noisy is not None and more.noisy is not None
+        return Agreement(
+            compared=self.compared + more.compared,
+            differing=self.differing + more.differing,
+            noisy=(self.noisy or 0) + (more.noisy or 0) if known else None,
+            only_candidate=self.only_candidate + more.only_candidate,
+            only_noise=self.only_noise + more.only_noise,
+            fields=_added(self.fields, more.fields),
+            field_noise=_added(self.field_noise, more.field_noise),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Interval:
@@ -109,3 +163,20 @@ class Interval:
     end: float
     arms: Mapping[str, Arm] = field(default_factory=dict)
     agreement: Mapping[str, Agreement] = field(default_factory=dict)
+
+    def plus(self, later: Interval) -> Interval:
+        """This interval and the next one as one."""
+        return Interval(
+            self.start,
+            later.end,
+            {
+                role: self.arms.get(role, Arm()).plus(later.arms.get(role, Arm()))
+                for role in {**self.arms, **later.arms}
+            },
+            {
+                name: self.agreement[name].plus(later.agreement[name])
+                if name in self.agreement and name in later.agreement
+                else {**self.agreement, **later.agreement}[name]
+                for name in {**self.agreement, **later.agreement}
+            },
+        )

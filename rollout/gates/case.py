@@ -28,6 +28,7 @@ class Case:
         served: Candidate requests in this stage.
         log_e: Log of the combined evidence against the candidate.
         latch: Set once that has reached the bound.
+        phi: Dispersion of the error counts: so many count as one.
     """
 
     rules: Rules
@@ -37,6 +38,7 @@ class Case:
     served: int
     log_e: float
     latch: Latch | None
+    phi: float = 1.0
 
     @property
     def limit(self) -> float:
@@ -49,12 +51,17 @@ class Case:
         """Whether every check passes and the minima are met; never without a check."""
         gate = self.rule.gate
         waited = self.observed >= gate.min_duration and self.served >= gate.min_requests
-        return waited and bool(self.readings) and not self.open_readings
+        asked = any(each.rule.decides and each.rule.passing for each in self.readings)
+        return waited and asked and not self.open_readings
 
     @property
     def open_readings(self) -> tuple[Reading, ...]:
         """The checks that do not pass yet."""
-        return tuple(reading for reading in self.readings if not self.has_passed(reading))
+        return tuple(
+            reading
+            for reading in self.readings
+            if reading.rule.decides and not self.has_passed(reading)
+        )
 
     def has_passed(self, reading: Reading) -> bool:
         """Whether the evidence for a pass suffices."""
@@ -65,6 +72,13 @@ class Case:
         failing = reading.rule.failing
         return self.latch is not None and failing is not None and self.latch["key"] == failing.key
 
+    @property
+    def mismatch(self) -> Reading | None:
+        """The check by which the arms do not see the traffic that the split says; None: they do."""
+        bound = -math.log(self.rules.alpha)
+        splits = (each for each in self.readings if each.rule.splits and each.rule.decides)
+        return next((each for each in splits if each.log_e >= bound), None)
+
     def toward_rollback(self, reading: Reading) -> float:
         """0..1: this check's evidence on the log scale of the bound that it reaches alone."""
         needed = -math.log(self.rules.alpha * self.rules.weight)
@@ -72,7 +86,9 @@ class Case:
 
     def toward_pass(self, reading: Reading) -> float:
         """0..1: this check's evidence for a pass on the log scale of its bound."""
-        return 0.0 if self.rule.guard else _clamp(reading.log_s / -math.log(self.rules.beta))
+        if self.rule.guard or reading.rule.passing is None:
+            return 0.0
+        return _clamp(reading.log_s / -math.log(self.rules.beta))
 
 
 def _clamp(share: float) -> float:
@@ -92,7 +108,8 @@ def opened(rules: Rules, state: State) -> Case:
     if latch is not None:
         log_e = max(log_e, latch["log_e"])
     served = stage["requests"][1]
-    return Case(rules, rule, read(rules, state), observed, served, log_e, latch)
+    readings, phi = read(rules, state), state.get("phi", 1.0)
+    return Case(rules, rule, readings, observed, served, log_e, latch, phi)
 
 
 def cause(case: Case) -> str:
@@ -134,7 +151,7 @@ def remaining(case: Case) -> float | None:
     waits = [0.0, gate.min_duration - case.observed]
     waits.append((gate.min_requests - case.served) * case.observed / case.served)
     for reading in case.open_readings:
-        late = gate.warm_up if reading.rule.passing.latency else 0.0
+        late = gate.warm_up if reading.rule.shown.latency else 0.0
         running = case.observed - late
         done = case.toward_pass(reading)
         if done < _TELLING or running <= 0:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from rollout.domain.criteria import Check
 from rollout.domain.units import Allowance, spell_share
 
-LATENCY = "latency"
+LATENCY, REQUESTS = "latency", "requests"
+AGREEMENT, DRIFT = "response_agreement", "prediction_drift"
 _SHOWN_AS_ONE = 0.9995  # seconds; three digits of milliseconds would be 1e+03
 
 
@@ -19,9 +20,12 @@ def spell(check: Check) -> str:
     >>> spell(Check("latency", quantile=0.99, maximum=0.8)), spell(Check("error_rate", maximum=0.02))
     ('at most 800ms', 'at most 2 %')
     """
-    if check.maximum is not None:
-        at_most = check.maximum
-        return f"at most {spell_seconds(at_most) if is_latency(check) else spell_share(at_most)}"
+    for word, bound in (("at most", check.maximum), ("at least", check.minimum)):
+        if bound is not None:
+            return f"{word} {spell_value(check, bound)}"
+    if check.metric == REQUESTS:
+        within = f" within {spell_allowance(check, check.tolerance)}" if check.tolerance else ""
+        return f"as the split says{within}"
     sides = (("tolerance", check.tolerance), ("margin", check.margin))
     return ", ".join(
         f"{word} {spell_allowance(check, allowance)}" for word, allowance in sides if allowance
@@ -41,6 +45,17 @@ def spell_allowance(check: Check, allowance: Allowance) -> str:
     return points if allowance.ratio == 1 else f"{relative} + {points}"
 
 
+def spell_value(check: Check, value: float) -> str:
+    """A value of the check's metric: a duration, a share, or a plain number.
+
+    >>> spell_value(Check("tokens", kind="mean"), 1234.5), spell_value(Check("error_rate"), 0.02)
+    ('1,234.5', '2 %')
+    """
+    if is_latency(check):
+        return spell_seconds(value)
+    return f"{value:,.5g}" if check.kind == "mean" else spell_share(value)
+
+
 def spell_seconds(seconds: float) -> str:
     """A latency, three digits.
 
@@ -57,10 +72,12 @@ def is_latency(check: Check) -> bool:
 
 def key(check: Check) -> str:
     """What evidence of a whole check is filed under; other criteria are another key."""
-    if check.maximum is not None:
-        return f"{check.name} max {check.maximum!r}"
+    bounds = (("max", check.maximum), ("min", check.minimum))
+    parts = [check.name, *(f"{word} {part!r}" for word, part in bounds if part is not None)]
     sides = (("tolerance", check.tolerance), ("margin", check.margin))
-    return " ".join([check.name, *(f"{word} {_exact(part)}" for word, part in sides if part)])
+    parts += [f"{word} {_exact(part)}" for word, part in sides if part]
+    more = [check.path, *(repr(rule) for rule in check.compare)]
+    return " ".join([*parts, *(each for each in more if each)])
 
 
 def _exact(allowance: Allowance) -> str:

@@ -6,16 +6,17 @@ millionth, which keeps the evidence short and errs on the side of less evidence.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from typing import TypedDict, cast
+from collections.abc import Mapping
+from typing import Any, NotRequired, TypedDict, cast
 
-from rollout.gates.rules import CheckRule, Rules, Side, StageRule
+from rollout.gates import processes
+from rollout.gates.processes import Process
+from rollout.gates.rules import CheckRule, Rules, StageRule
+from rollout.gates.sides import COUNTED, Side
 from rollout.stats import grid as grids, ratio, slow
 from rollout.stats.histogram import Histogram
 
 Evidence = Mapping[str, object]
-Lists = list[list[float]]
 
 
 class Packed(TypedDict):
@@ -37,15 +38,15 @@ class PackedReference(TypedDict):
 class Track(TypedDict):
     """One failing test over the whole rollout.
 
-    ``start`` and ``stage`` hold, for each part of the test, its log likelihood ratios since the
-    start of the rollout and since the present stage began (empty: not in this stage); ``offset``
-    is the log evidence of earlier visits to the present stage, ``frozen`` that of other stages.
-    ``baseline`` and ``candidate`` are requests, then the events of each part.
+    ``start`` and ``stage`` are its processes since the start of the rollout and since the present
+    stage began (empty list: not in this stage); ``offset`` is the log evidence of earlier visits to
+    the present stage, ``frozen`` that of other stages. ``baseline`` and ``candidate`` are requests,
+    then the events of each part.
     """
 
     since: float | None
-    start: Lists
-    stage: Lists
+    start: Process
+    stage: Process
     offset: float
     frozen: dict[str, float]
     log_e: float
@@ -57,20 +58,28 @@ class Track(TypedDict):
 class Record(TypedDict):
     """One check in the present stage.
 
-    ``passing`` are the passing side's log likelihood ratios, ``ratio`` those behind the reported
-    confidence bounds. ``baseline`` and ``candidate`` are events and requests as the failing side
-    counts them, ``beyond`` the candidate's events as the passing side does.
+    ``passing`` is the passing side's process (of events among requests: its log likelihood ratios),
+    ``ratio`` are those behind the reported confidence bounds. ``baseline`` and ``candidate`` are
+    events and requests as the failing side counts them, ``beyond`` the candidate's events as the
+    passing side does. ``classes`` are a prediction's, ``sums`` those of a mean's values, the
+    candidate's and the baseline's; ``means`` is the process behind a mean's reported bounds.
     """
 
-    passing: list[float]
+    passing: Process
     ratio: list[float]
     baseline: list[int]
     candidate: list[int]
     beyond: int
+    classes: NotRequired[list[dict[str, int]]]
+    sums: NotRequired[list[float]]
+    means: NotRequired[Process]
 
 
 class StageState(TypedDict):
-    """The stage that observes now, since it was entered last."""
+    """The stage that observes now, since it was entered last.
+
+    ``waiting`` is an interval with too few requests to be judged by itself.
+    """
 
     index: int
     first: float | None
@@ -78,6 +87,7 @@ class StageState(TypedDict):
     checks: dict[str, Record]
     baseline: Packed
     candidate: Packed
+    waiting: NotRequired[Any]
 
 
 class Latch(TypedDict):
@@ -90,7 +100,12 @@ class Latch(TypedDict):
 
 
 class State(TypedDict):
-    """All of it. ``last``: end of the last interval; ``covered``: end of the last histogram."""
+    """All of it.
+
+    ``last``: end of the last interval; ``covered``: end of the last histogram; ``phi``: dispersion
+    of the error counts, estimated before the rollout; ``outputs``: prediction -> how its values are
+    sorted into classes, or the baseline's answers so far while too few are known.
+    """
 
     version: int
     grid: str
@@ -100,10 +115,16 @@ class State(TypedDict):
     tracks: dict[str, Track]
     stage: StageState | None
     latch: Latch | None
+    phi: NotRequired[float]
+    outputs: NotRequired[dict[str, Any]]
 
 
-def fresh() -> Evidence:
-    """The evidence at the start of a run."""
+def fresh(phi: float = 1.0) -> Evidence:
+    """The evidence at the start of a run.
+
+    Args:
+        phi: Dispersion of the baseline's error counts, from its history before the rollout.
+    """
     state: State = {
         "version": 1,
         "grid": grids.GRID_ID,
@@ -114,6 +135,8 @@ def fresh() -> Evidence:
         "stage": None,
         "latch": None,
     }
+    if phi > 1.0:
+        state["phi"] = phi
     return state
 
 
@@ -143,9 +166,12 @@ def present(rules: Rules, state: State) -> tuple[StageRule, StageState]:
 
 def empty_record(rule: CheckRule) -> Record:
     """The record of a check at the start of a stage."""
+    passing, shown = rule.passing, rule.shown
+    two_arms = shown.relative and shown.kind in COUNTED
+    empty: Process = None if passing is None else processes.empty(passing)
     return {
-        "passing": list(grids.start(grids.PASS)),
-        "ratio": list(ratio.start()) if rule.passing.relative else [],
+        "passing": empty[0] if passing is not None and passing.kind in COUNTED else empty,
+        "ratio": list(ratio.start()) if two_arms else [],
         "baseline": [0, 0],
         "candidate": [0, 0],
         "beyond": 0,
@@ -156,7 +182,7 @@ def empty_track(side: Side) -> Track:
     """The track of a failing test that has seen nothing and runs in no stage."""
     return {
         "since": None,
-        "start": zeros(side),
+        "start": processes.empty(side),
         "stage": [],
         "offset": 0.0,
         "frozen": {},
@@ -165,23 +191,6 @@ def empty_track(side: Side) -> Track:
         "baseline": [0] * (1 + side.parts),
         "candidate": [0] * (1 + side.parts),
     }
-
-
-def zeros(side: Side) -> Lists:
-    """Log likelihood ratios of each part of a failing test before any data."""
-    return [list(grids.start(grids.FAIL)) for _ in range(side.parts)]
-
-
-def grown(values: Sequence[float], steps: Sequence[float], scale: float = 1e6) -> list[float]:
-    """Values plus steps, cut down to multiples of ``1 / scale``, never up.
-
-    >>> grown([0.0], [-0.00000001])
-    [-1e-06]
-    """
-    floor = math.floor
-    return [
-        floor((value + step) * scale) / scale for value, step in zip(values, steps, strict=True)
-    ]
 
 
 def pack(histogram: Histogram) -> Packed:

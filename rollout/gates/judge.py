@@ -55,6 +55,8 @@ def _verdict(case: Case, source_errors: int) -> tuple[Verdict, str, str]:
         return Verdict.FAIL, "", words.failed(case, case.latch)
     if source_errors >= SOURCE_ERRORS:
         return Verdict.ERROR, "source", words.source_failed(source_errors)
+    if case.mismatch is not None:
+        return Verdict.ERROR, "sample_ratio", words.mismatched(case, case.mismatch)
     if case.rule.guard:
         return Verdict.RUNNING, "", words.guarding(case)
     if case.passes:

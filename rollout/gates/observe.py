@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
-from rollout.domain.measure import NEVER, Arm, Interval
+from rollout.domain.codec import decode, encode
+from rollout.domain.measure import NEVER, Arm, Interval, Sums
 from rollout.domain.roles import BASELINE, CANDIDATE
-from rollout.gates import tracks
+from rollout.gates import answers, processes, tracks
 from rollout.gates.evidence import (
     Evidence,
     Latch,
@@ -17,7 +19,6 @@ from rollout.gates.evidence import (
     State,
     empty_record,
     empty_track,
-    grown,
     opened,
     pack,
     pack_reference,
@@ -25,12 +26,16 @@ from rollout.gates.evidence import (
     unpack,
     unpack_reference,
 )
-from rollout.gates.reduce import Batch, Pair, pairs, steps
+from rollout.gates.processes import Look
+from rollout.gates.reduce import Batch, Classes, Pair
 from rollout.gates.rules import CheckRule, Rules, StageRule
-from rollout.stats import grid as grids, ratio, slow
+from rollout.gates.sides import COUNTED, Kind
+from rollout.stats import ratio, slow
 from rollout.stats.counts import Counts, clipped
 from rollout.stats.histogram import EMPTY, merged
 
+FEW = 4  # candidate requests below which an interval waits for the next one
+LONGEST_WAIT = 10.0  # seconds
 _NOTHING = Arm()
 _SLACK = 1e-6  # seconds; sums of floating-point times
 
@@ -56,7 +61,12 @@ def enter(rules: Rules, evidence: Evidence, stage: int) -> Evidence:
     before = state["stage"]
     kept = dict(state["tracks"])
     if before is not None and before["index"] != stage:
-        kept = {key: tracks.left(track, before["index"]) for key, track in kept.items()}
+        kept = {
+            key: tracks.left(track, rules.sides[key], before["index"])
+            if key in rules.sides
+            else track
+            for key, track in kept.items()
+        }
     for key, side in rule.failing.items():
         kept[key] = tracks.begun(kept.get(key) or empty_track(side), side, stage)
     entered: StageState = {
@@ -75,7 +85,9 @@ def ingest(rules: Rules, evidence: Evidence, interval: Interval) -> Evidence:
     """The evidence after one closed interval of the present stage.
 
     An interval that ends no later than the last one was seen already and changes nothing. One
-    with a negative count (a counter was reset in it) lets time pass and counts nothing.
+    with a negative count (a counter was reset in it) lets time pass and counts nothing. One with
+    hardly a request of the candidate waits for the next: the tests judge each interval by its own
+    split, and 1 to 3 requests have any split.
 
     Args:
         rules: The compiled plan.
@@ -86,18 +98,64 @@ def ingest(rules: Rules, evidence: Evidence, interval: Interval) -> Evidence:
         ValueError: No stage was entered yet.
     """
     state = opened(evidence)
-    rule, stage = present(rules, state)
+    _, stage = present(rules, state)
     if state["last"] is not None and interval.end <= state["last"]:
         return evidence
     first = interval.start if stage["first"] is None else stage["first"]
     covered = interval.start if state["covered"] is None else state["covered"]
     stage = {**stage, "first": first}
     state = {**state, "last": interval.end, "covered": covered, "stage": stage}
-    arms = _Arms(interval.arms.get(BASELINE, _NOTHING), interval.arms.get(CANDIDATE, _NOTHING))
-    if any(_broken(arm) for arm in arms):
+    if any(_broken(arm) for arm in interval.arms.values()):
         return state
+    state = _served(state, interval)
+    whole = _whole(state, interval)
+    if _waits(whole):
+        return _with(state, "waiting", encode(whole))
+    return _counted(rules, _with(state, "waiting", None), whole)
+
+
+def _served(state: State, interval: Interval) -> State:
+    """The stage's requests with those of an interval, counted before the interval itself is."""
+    stage = state["stage"]
+    assert stage is not None  # noqa: S101 - `present` has looked
+    arms = _arms(interval)
+    served = zip(stage["requests"], arms, strict=True)
+    requests = [total + _errors(arm).requests for total, arm in served]
+    return {**state, "stage": {**stage, "requests": requests}}
+
+
+def _with(state: State, key: str, value: object) -> State:
+    stage = state["stage"]
+    assert stage is not None  # noqa: S101 - `present` has looked
+    kept = {name: held for name, held in stage.items() if name != key}
+    new = kept if value is None else {**kept, key: value}
+    return {**state, "stage": new}  # type: ignore[typeddict-item]  # the same keys, but for one
+
+
+def _whole(state: State, interval: Interval) -> Interval:
+    """The interval with those that wait for it."""
+    stage = state["stage"]
+    waiting = None if stage is None else stage.get("waiting")
+    return interval if waiting is None else decode(Interval, waiting).plus(interval)
+
+
+def _waits(interval: Interval) -> bool:
+    served = _arms(interval).candidate.requests
+    long = interval.end - interval.start >= LONGEST_WAIT
+    return served < (1 if long else FEW)
+
+
+def _arms(interval: Interval) -> _Arms:
+    return _Arms(interval.arms.get(BASELINE, _NOTHING), interval.arms.get(CANDIDATE, _NOTHING))
+
+
+def _counted(rules: Rules, state: State, interval: Interval) -> State:
+    """The evidence with an interval that waits for no other."""
+    rule, stage = present(rules, state)
+    arms, first, covered = _arms(interval), stage["first"] or 0.0, state["covered"] or 0.0
     batch = _batch(state, arms, warm=covered + _SLACK >= first + rule.gate.warm_up)
-    state = _judged(rules, rule, _counted(state, stage, batch), batch, interval)
+    batch = replace(batch, planned=rule.planned, agreement=interval.agreement)
+    state = _judged(rules, rule, _remembered(state, stage, batch), batch, interval)
     state = _learned(state, arms, interval)
     return _latched(rules, state, interval)
 
@@ -108,12 +166,35 @@ def _broken(arm: Arm) -> bool:
 
 
 def _batch(state: State, arms: _Arms, *, warm: bool) -> Batch:
-    errors = Pair(candidate=_errors(arms.candidate), baseline=_errors(arms.baseline))
+    batch = Batch(
+        errors=Pair(candidate=_errors(arms.candidate), baseline=_errors(arms.baseline)),
+        latency=None,
+        reference=None,
+        outputs=_classes(state, arms),
+        sums={
+            name: (arms.candidate.sums.get(name, Sums()), arms.baseline.sums.get(name, Sums()))
+            for name in {**arms.candidate.sums, **arms.baseline.sums}
+        },
+        phi=state.get("phi", 1.0),
+    )
     if not _bears_latency(arms):
-        return Batch(errors, None, None)
-    reference = unpack_reference(state["reference"])
+        return batch
     latency = (arms.candidate.latency or {}, arms.baseline.latency or {})
-    return Batch(errors, latency if warm else None, reference)
+    reference = unpack_reference(state["reference"])
+    return replace(batch, latency=latency if warm else None, reference=reference)
+
+
+def _classes(state: State, arms: _Arms) -> dict[str, tuple[Classes, Classes]]:
+    """Each prediction's answers by class; of one whose classes are not known yet, none."""
+    known = state.get("outputs", {})
+    return {
+        path: (
+            answers.classed(arms.candidate.outputs.get(path, {}), known[path]["classes"]),
+            answers.classed(arms.baseline.outputs.get(path, {}), known[path]["classes"]),
+        )
+        for path in {**arms.candidate.outputs, **arms.baseline.outputs}
+        if "classes" in known.get(path, {})
+    }
 
 
 def _errors(arm: Arm) -> Counts:
@@ -124,35 +205,39 @@ def _bears_latency(arms: _Arms) -> bool:
     return any(arm.latency is not None for arm in arms)
 
 
-def _counted(state: State, stage: StageState, batch: Batch) -> State:
-    """The stage's totals and histograms with the batch."""
-    served = [stage["requests"][0] + batch.errors.baseline.requests]
-    served.append(stage["requests"][1] + batch.errors.candidate.requests)
-    stage = {**stage, "requests": served}
-    if batch.latency is not None:
-        candidate, baseline = batch.latency
-        stage["candidate"] = pack(merged(unpack(stage["candidate"]), candidate, NEVER))
-        stage["baseline"] = pack(merged(unpack(stage["baseline"]), baseline, NEVER))
-    return {**state, "stage": stage}
+def _remembered(state: State, stage: StageState, batch: Batch) -> State:
+    """The stage's histograms with the batch."""
+    if batch.latency is None:
+        return state
+    candidate, baseline = batch.latency
+    histograms = {
+        "candidate": pack(merged(unpack(stage["candidate"]), candidate, NEVER)),
+        "baseline": pack(merged(unpack(stage["baseline"]), baseline, NEVER)),
+    }
+    return {**state, "stage": {**stage, **histograms}}  # type: ignore[typeddict-item]
 
 
 def _judged(rules: Rules, rule: StageRule, state: State, batch: Batch, interval: Interval) -> State:
     """The tests with the batch."""
     _, stage = present(rules, state)
-    counted = {key: found for key, side in rule.failing.items() if (found := pairs(side, batch))}
+    seen = {
+        key: found
+        for key, side in rule.failing.items()
+        if (found := processes.look(side, batch)) is not None
+    }
     fed = {
         key: tracks.fed(
             tracks.track_of(state, rule.failing[key]),
             rule.failing[key],
             found,
             interval.start,
-            rules.planned[key],
+            rules.planned.get(key, 1),
         )
-        for key, found in counted.items()
+        for key, found in seen.items()
     }
     checks = {
         check.key: _recorded(
-            stage["checks"].get(check.key) or empty_record(check), check, rule, batch, counted
+            stage["checks"].get(check.key) or empty_record(check), check, rule, batch, seen
         )
         for check in rule.checks
     }
@@ -164,39 +249,93 @@ def _judged(rules: Rules, rule: StageRule, state: State, batch: Batch, interval:
 
 
 def _recorded(
-    record: Record,
-    check: CheckRule,
-    rule: StageRule,
-    batch: Batch,
-    counted: Mapping[str, Sequence[Pair]],
+    record: Record, check: CheckRule, rule: StageRule, batch: Batch, seen: Mapping[str, Look]
 ) -> Record:
     """A check's counts, confidence bounds and passing side with the batch."""
-    passing = pairs(check.passing, batch)
-    if passing is None:
+    found = processes.look(check.passing, batch) if check.passing else _shown(check, seen)
+    if found is None:
         return record
-    pair = passing[0]
-    shown = _shown(check, counted) or pair
-    new: Record = {
-        **record,
-        "baseline": _sum(record["baseline"], shown.baseline),
-        "candidate": _sum(record["candidate"], shown.candidate),
-        "beyond": record["beyond"] + pair.candidate.events,
-    }
-    found = None if rule.guard else steps(check.passing, grids.PASS, pair)
-    if found is not None:
-        new["passing"] = grown(record["passing"], found)
-    seen = ratio.steps(shown.candidate, shown.baseline) if check.passing.relative else None
-    if seen is not None:
-        new["ratio"] = grown(record["ratio"], seen, scale=1e3)
+    new = _summed(record, check, found, _shown(check, seen) or found)
+    if check.passing is None or rule.guard:
+        return new
+    passing = record["passing"]
+    if check.passing.kind in COUNTED:
+        new["passing"] = processes.fed(check.passing, [passing], found)[0]
+    else:
+        new["passing"] = processes.fed(check.passing, passing, found)
     return new
 
 
-def _shown(check: CheckRule, counted: Mapping[str, Sequence[Pair]]) -> Pair | None:
-    """The counts that a person sees: the failing side's, at the plan's own quantile."""
-    if check.failing is None or check.failing.key not in counted:
-        return None
-    quantiles, wanted = check.failing.quantiles, check.check.quantile
-    return counted[check.failing.key][quantiles.index(wanted) if wanted in quantiles else 0]
+def _shown(check: CheckRule, seen: Mapping[str, Look]) -> Look | None:
+    """The counts that a person sees: the failing side's."""
+    return seen.get(check.failing.key) if check.failing else None
+
+
+def _summed(record: Record, check: CheckRule, found: Look, shown: Look) -> Record:
+    """A check's totals with what an interval has for it."""
+    match check.shown.kind:
+        case Kind.AGREEMENT:
+            return _compared(record, found)
+        case Kind.DRIFT:
+            candidate, baseline = found.both
+            totals = record.get("classes") or [{}, {}]
+            classes = [_plus(totals[0], candidate), _plus(totals[1], baseline)]
+            served = [sum(candidate.values()), sum(baseline.values())]
+            return {
+                **record,
+                "classes": classes,
+                "candidate": [0, record["candidate"][1] + served[0]],
+                "baseline": [0, record["baseline"][1] + served[1]],
+            }
+        case Kind.MEAN | Kind.BOUNDED:
+            means = processes.shown_means(record.get("means"), *found.both)
+            served = [each.count for each in found.both]
+            return {
+                **record,
+                "means": means,
+                "sums": [
+                    before + each.total
+                    for before, each in zip(record.get("sums", [0.0, 0.0]), found.both, strict=True)
+                ],
+                "candidate": [0, record["candidate"][1] + served[0]],
+                "baseline": [0, record["baseline"][1] + served[1]],
+            }
+        case _:
+            return _events(record, check, found, shown)
+
+
+def _plus(totals: Mapping[str, int], more: Mapping[str, int]) -> dict[str, int]:
+    return {name: totals.get(name, 0) + more.get(name, 0) for name in {**totals, **more}}
+
+
+def _compared(record: Record, found: Look) -> Record:
+    pairs = found.agreement
+    assert pairs is not None  # noqa: S101 - `look` gives one to this kind
+    differing = pairs.differing if pairs.noisy is None else pairs.only_candidate
+    noise = Counts(pairs.only_noise, 0 if pairs.noisy is None else pairs.compared)
+    return {
+        **record,
+        "candidate": _sum(record["candidate"], Counts(differing, pairs.compared)),
+        "baseline": _sum(record["baseline"], noise),
+        "beyond": record["beyond"] + differing,
+    }
+
+
+def _events(record: Record, check: CheckRule, found: Look, shown: Look) -> Record:
+    """Events among requests: the failing side's, at the plan's own quantile."""
+    quantiles = check.failing.quantiles if check.failing else ()
+    wanted = check.check.quantile
+    part = shown.pairs[quantiles.index(wanted) if wanted in quantiles else 0]
+    new: Record = {
+        **record,
+        "baseline": _sum(record["baseline"], part.baseline),
+        "candidate": _sum(record["candidate"], part.candidate),
+        "beyond": record["beyond"] + found.pairs[0].candidate.events,
+    }
+    known = ratio.steps(part.candidate, part.baseline) if record["ratio"] else None
+    if known is not None:
+        new["ratio"] = processes.grown(record["ratio"], known, scale=1e3)
+    return new
 
 
 def _sum(totals: Sequence[int], counts: Counts) -> list[int]:
@@ -204,7 +343,9 @@ def _sum(totals: Sequence[int], counts: Counts) -> list[int]:
 
 
 def _learned(state: State, arms: _Arms, interval: Interval) -> State:
-    """The baseline's reference latency with this interval; only the next one may use it."""
+    """What the baseline's past says, with this interval; only the next one may use it."""
+    if arms.baseline.outputs:
+        state = _sorted(state, arms)
     if not _bears_latency(arms):
         return state
     state = {**state, "covered": interval.end}
@@ -213,6 +354,18 @@ def _learned(state: State, arms: _Arms, interval: Interval) -> State:
         learned = slow.learn(reference, arms.baseline.latency, NEVER, interval.end)
         state["reference"] = pack_reference(learned)
     return state
+
+
+def _sorted(state: State, arms: _Arms) -> State:
+    """Predictions whose classes become known by the baseline's answers up to this interval."""
+    known = dict(state.get("outputs", {}))
+    for path, found in arms.baseline.outputs.items():
+        if "classes" in known.get(path, {}):
+            continue
+        seen = _plus(known.get(path, {}).get("seen", {}), found)
+        classes = answers.binned(seen)
+        known[path] = {"seen": seen} if classes is None else {"classes": classes}
+    return {**state, "outputs": known}
 
 
 def _latched(rules: Rules, state: State, interval: Interval) -> State:

@@ -6,10 +6,11 @@ import math
 from dataclasses import dataclass
 
 from rollout.domain.measure import GROWTH, edge
-from rollout.gates import tracks
+from rollout.gates import processes, tracks
 from rollout.gates.evidence import Record, State, Track, empty_record, present, unpack
-from rollout.gates.rules import CheckRule, Rules, Side
-from rollout.stats import grid as grids, ratio
+from rollout.gates.rules import CheckRule, Rules
+from rollout.gates.sides import COUNTED, Kind, Side
+from rollout.stats import drift, ratio
 from rollout.stats.counts import Counts
 from rollout.stats.histogram import Histogram, quantile
 
@@ -41,10 +42,12 @@ class Reading:
         baseline_value, candidate_value: Rates, or quantiles in seconds; None: no data, or no
             answer at that quantile.
         ratio: Candidate's event rate over the baseline's or the objective; None: undefined.
-        low, high: 95 % confidence sequence for it; ``high`` None: unbounded so far.
+        low, high: 95 % confidence sequence for it (of a mean: for the difference); ``high`` None:
+            unbounded so far.
         log_e: Log evidence against the candidate, whole rollout.
         log_s: Log evidence for a pass, this stage.
         origin: Where ``log_e`` comes from; None: the check has no failing side.
+        worst: The field or class with most evidence against the candidate; empty: none.
     """
 
     rule: CheckRule
@@ -59,11 +62,12 @@ class Reading:
     log_e: float
     log_s: float
     origin: Origin | None
+    worst: str = ""
 
     @property
     def counted(self) -> bool:
         """Whether there is data for the check in this stage."""
-        compared = self.baseline.requests > 0 or not self.rule.passing.relative
+        compared = self.baseline.requests > 0 or not self.rule.shown.relative
         return compared and self.candidate.requests > 0
 
 
@@ -82,22 +86,38 @@ def _reading(
     state: State, rule: CheckRule, record: Record, latency: tuple[Histogram, Histogram]
 ) -> Reading:
     baseline, candidate = Counts(*record["baseline"]), Counts(*record["candidate"])
-    point, low, high = _ratio(rule, baseline, candidate, record["ratio"])
+    values = _values(rule, record, latency)
     track = tracks.track_of(state, rule.failing) if rule.failing else None
+    point, low, high = _compared(rule, record, values)
     return Reading(
         rule=rule,
         baseline=baseline,
         candidate=candidate,
         beyond=record["beyond"],
-        baseline_value=_value(rule, baseline, latency[0]) if rule.passing.relative else None,
-        candidate_value=_value(rule, candidate, latency[1]),
+        baseline_value=values[0],
+        candidate_value=values[1],
         ratio=point,
         low=low,
         high=high,
         log_e=track["log_e"] if track else 0.0,
-        log_s=grids.log_e(grids.PASS, record["passing"]),
+        log_s=_log_s(rule, record),
         origin=_origin(rule.failing, track) if rule.failing and track else None,
+        worst=_worst(rule.failing, track) if rule.failing and track else "",
     )
+
+
+def _log_s(rule: CheckRule, record: Record) -> float:
+    """Log evidence for a pass; infinite for a check that stands in no pass's way."""
+    side = rule.passing
+    if side is None:
+        return math.inf
+    process = record["passing"]
+    return processes.log_e(side, [process] if side.kind in COUNTED else process)
+
+
+def _worst(side: Side, track: Track) -> str:
+    named = side.kind in (Kind.AGREEMENT, Kind.DRIFT)
+    return processes.worst(side, track["start"]) if named else ""
 
 
 def rate(counts: Counts) -> float | None:
@@ -105,34 +125,89 @@ def rate(counts: Counts) -> float | None:
     return counts.events / counts.requests if counts.requests else None
 
 
-def _value(rule: CheckRule, counts: Counts, histogram: Histogram) -> float | None:
-    if rule.check.quantile is None:
-        return rate(counts)
-    bucket = quantile(histogram, rule.check.quantile)
+Values = tuple[float | None, float | None]
+
+
+def _values(rule: CheckRule, record: Record, latency: tuple[Histogram, Histogram]) -> Values:
+    """The baseline's and the candidate's value, as the check's metric is read."""
+    baseline, candidate = Counts(*record["baseline"]), Counts(*record["candidate"])
+    side = rule.shown
+    match side.kind:
+        case Kind.LATENCY:
+            mine = _quantile(rule, latency[1])
+            return (_quantile(rule, latency[0]) if side.relative else None), mine
+        case Kind.MEAN | Kind.BOUNDED:
+            sums = record.get("sums", [0.0, 0.0])
+            theirs = _mean(sums[1], baseline.requests) if side.relative else None
+            return theirs, _mean(sums[0], candidate.requests)
+        case Kind.DRIFT:
+            classes = record.get("classes") or [{}, {}]
+            return None, drift.psi(*classes) if all(classes) else None
+        case Kind.RATIO if side.upside_down:
+            return _hits(rule, baseline, candidate)
+        case Kind.AGREEMENT:
+            return rate(baseline), rate(candidate)
+        case _:
+            return (rate(baseline) if side.relative else None), rate(candidate)
+
+
+def _hits(rule: CheckRule, baseline: Counts, candidate: Counts) -> Values:
+    """Shares of which more is better: the misses were counted, or the arms exchanged."""
+    theirs, mine = rate(baseline), rate(candidate)
+    if not rule.shown.misses:
+        return mine, theirs
+    hits = tuple(None if each is None else 1.0 - each for each in (theirs, mine))
+    return (hits[0] if rule.shown.relative else None), hits[1]
+
+
+def _mean(total: float, count: int) -> float | None:
+    return total / count if count else None
+
+
+def _quantile(rule: CheckRule, histogram: Histogram) -> float | None:
+    bucket = quantile(histogram, rule.check.quantile or 0.0)
     # The middle of the bucket, at most 1 % off.
     return None if bucket is None else edge(bucket) / math.sqrt(GROWTH)
 
 
-def _ratio(
-    rule: CheckRule, baseline: Counts, candidate: Counts, log_l: list[float]
+def _compared(
+    rule: CheckRule, record: Record, values: Values
 ) -> tuple[float | None, float | None, float | None]:
-    """Point and confidence bounds of the candidate's event rate over what it is compared with."""
+    """What the arms, or arm and objective, differ by, with 95 % confidence bounds."""
+    side = rule.shown
+    if side.kind in (Kind.MEAN, Kind.BOUNDED):
+        return _difference(record, values)
+    if side.kind in (Kind.DRIFT, Kind.SHARE):
+        return None, None, None
+    baseline, candidate = Counts(*record["baseline"]), Counts(*record["candidate"])
     found, base = rate(candidate), rate(baseline)
-    if not rule.passing.relative:
-        objective = rule.passing.objective
-        if found is None or objective <= 0:
+    if not side.relative:
+        if found is None or side.objective <= 0:
             return None, None, None
         low, high = ratio.rate_bounds(candidate)
-        return found / objective, low / objective, high / objective
+        return found / side.objective, low / side.objective, high / side.objective
     if found is None or base is None:
         return None, None, None
-    low, high = ratio.bounds(log_l)
+    low, high = ratio.bounds(record["ratio"])
     return found / base if base else None, low, high if math.isfinite(high) else None
 
 
-def _origin(side: Side, track: Track) -> Origin:
-    start = tracks.part_log_e(track["start"])
-    stage = [track["offset"] + value for value in tracks.part_log_e(track["stage"])]
+def _difference(record: Record, values: Values) -> tuple[float | None, float | None, float | None]:
+    """Of means: the ratio, and bounds of the difference."""
+    base, found = values
+    point = found / base if base and found is not None else None
+    if record.get("means") is None:
+        return point, None, None
+    low, high = processes.bounds(record["means"])
+    finite = math.isfinite(low) and math.isfinite(high)
+    return point, *((low, high) if finite else (None, None))
+
+
+def _origin(side: Side, track: Track) -> Origin | None:
+    if side.kind not in COUNTED:
+        return None
+    start = processes.part_log_e(side, track["start"])
+    stage = [track["offset"] + value for value in processes.part_log_e(side, track["stage"])]
     best = [max(pair) for pair in zip(start, stage, strict=True)]
     at = best.index(max(best))
     return Origin(

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from rollout.gates.rules import Side
+from rollout.domain.measure import Agreement, Sums
+from rollout.gates.sides import Kind, Side
 from rollout.stats import counts, histogram, objective, slow
 from rollout.stats.counts import Counts
 from rollout.stats.grid import Grid
 from rollout.stats.slow import Reference
 
 Buckets = Mapping[int, int]
+Classes = Mapping[str, int]
 _NOBODY = Counts(0, 0)
 
 
@@ -31,15 +33,27 @@ class Batch:
         errors: Failed requests among all.
         latency: The candidate's and the baseline's histogram; None: none, or of the warm-up.
         reference: The baseline's latency before this interval.
+        outputs: Prediction -> the candidate's and the baseline's answers by class.
+        agreement: Comparison -> pairs of answers.
+        sums: Custom metric -> the candidate's and the baseline's sums.
+        planned: The candidate's share of the requests by the plan; None: there is none.
+        phi: Dispersion of the error counts, at least 1.
     """
 
     errors: Pair
     latency: tuple[Buckets, Buckets] | None
     reference: Reference | None
+    outputs: Mapping[str, tuple[Classes, Classes]] = field(default_factory=dict)
+    agreement: Mapping[str, Agreement] = field(default_factory=dict)
+    sums: Mapping[str, tuple[Sums, Sums]] = field(default_factory=dict)
+    planned: float | None = None
+    phi: float = 1.0
 
 
 def pairs(side: Side, batch: Batch) -> tuple[Pair, ...] | None:
     """The counts of each part of a test; None where the interval has nothing for it."""
+    if side.kind is Kind.RATIO:
+        return _hits(side, batch)
     if not side.latency:
         return (batch.errors if side.relative else Pair(batch.errors.candidate, _NOBODY),)
     if batch.latency is None:
@@ -52,6 +66,22 @@ def pairs(side: Side, batch: Batch) -> tuple[Pair, ...] | None:
     if edges is None:
         return None
     return _against(edges, side.shift, candidate, baseline)
+
+
+def _hits(side: Side, batch: Batch) -> tuple[Pair, ...] | None:
+    """A custom share; where more is better its misses are counted, or the arms exchanged."""
+    found = batch.sums.get(side.name)
+    if found is None:
+        return None
+    mine, theirs = (Counts(round(each.total), each.count) for each in found)
+    if side.misses:
+        mine, theirs = (
+            Counts(each.requests - each.events, each.requests) for each in (mine, theirs)
+        )
+    if not side.relative:
+        return (Pair(mine, _NOBODY),)
+    exchanged = side.upside_down and not side.misses
+    return (Pair(theirs, mine) if exchanged else Pair(mine, theirs),)
 
 
 def _against(
@@ -69,8 +99,11 @@ def _against(
 def steps(side: Side, grid: Grid, pair: Pair) -> tuple[float, ...] | None:
     """What a pair of counts adds to a test's log likelihood ratios; None: nothing."""
     if not side.relative:
-        return objective.steps(grid, pair.candidate, side.objective)
-    allowed = side.allowance
-    return counts.steps(
-        grid, pair.candidate, pair.baseline, ratio=allowed.ratio, points=allowed.points
-    )
+        allowed = 1.0 - side.objective if side.upside_down else side.objective
+        return objective.steps(grid, pair.candidate, allowed)
+    ratio, points = side.allowance.ratio, side.allowance.points
+    if (
+        side.upside_down and not side.misses
+    ):  # the arms are exchanged: 10 % less than the baseline is 1 / 0.9 of it
+        ratio = 1.0 / (2.0 - ratio)
+    return counts.steps(grid, pair.candidate, pair.baseline, ratio=ratio, points=points)

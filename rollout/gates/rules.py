@@ -11,50 +11,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from rollout.domain.criteria import Check, Gate
-from rollout.domain.measure import GROWTH, bucket_of, edge
 from rollout.domain.plan import Mirror, Plan, Shift
 from rollout.domain.units import Allowance
 from rollout.gates import criteria
-from rollout.stats import slow
+from rollout.gates.sides import Kind, Side, sides_of
 
-GUARD = "guard"
+GUARD, WARN = "guard", "warn"
+WHOLE = 100  # percent
 DEFAULT_CHECK = Check(
     "error_rate", tolerance=Allowance(points=0.001), margin=Allowance(points=0.005)
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Side:
-    """One side of one check, reduced to "events among requests".
-
-    Args:
-        key: What its evidence is filed under.
-        relative: Two arms; else the candidate against ``objective``.
-        quantiles: For relative latency, where the edges are drawn; empty: the test needs none.
-        allowance: For relative tests, what the null allows.
-        objective: For absolute tests, the allowed share of events.
-        shift: For relative latency, buckets between the baseline's edge and the candidate's.
-        edge: For absolute latency, the bucket above which a request is slow; None: events are
-            errors, or slow relative to the baseline.
-    """
-
-    key: str
-    relative: bool
-    quantiles: tuple[float, ...] = ()
-    allowance: Allowance = field(default_factory=Allowance)
-    objective: float = 0.0
-    shift: int = 0
-    edge: int | None = None
-
-    @property
-    def latency(self) -> bool:
-        """Whether the events come from a latency histogram."""
-        return bool(self.quantiles) or self.edge is not None
-
-    @property
-    def parts(self) -> int:
-        """How many processes the test averages over."""
-        return len(self.quantiles) or 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +32,32 @@ class CheckRule:
         key: What its evidence of the stage is filed under.
         criteria: As a person reads it.
         failing: Evidence against the candidate; None: this check never fails.
-        passing: Evidence that the candidate is within the margin.
+        passing: Evidence that the candidate is within the margin; None: it stands in no pass's way.
     """
 
     check: Check
     key: str
     criteria: str
     failing: Side | None
-    passing: Side
+    passing: Side | None
+
+    @property
+    def decides(self) -> bool:
+        """Whether it can fail or hold up a gate; one that only warns cannot."""
+        return self.check.severity != WARN
+
+    @property
+    def splits(self) -> bool:
+        """Whether it is about the measurement itself: that the arms see the same traffic."""
+        return self.failing is not None and self.failing.kind is Kind.SHARE
+
+    @property
+    def shown(self) -> Side:
+        """The side whose form the reported numbers have."""
+        side = self.passing or self.failing
+        if side is None:
+            raise ValueError(f"{self.check.name} tests nothing")
+        return side
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +70,7 @@ class StageRule:
         guard: Only the failing sides run.
         checks: Empty where there is nothing to watch.
         failing: The distinct failing sides among them, by key.
+        planned: The candidate's share of the requests by the plan; None: there is none.
     """
 
     id: str
@@ -93,6 +78,7 @@ class StageRule:
     guard: bool
     checks: tuple[CheckRule, ...]
     failing: Mapping[str, Side]
+    planned: float | None = None
 
     @property
     def name(self) -> str:
@@ -110,12 +96,14 @@ class Rules:
             weight; its whole-rollout process has one half of it, its stages share the other.
         alpha: Allowed probability of rolling back a healthy candidate, for the whole rollout.
         beta: Allowed probability, for each stage, of passing one beyond a margin.
+        sides: Every failing test by key, those that only warn included.
     """
 
     stages: tuple[StageRule, ...]
     planned: Mapping[str, int]
     alpha: float
     beta: float
+    sides: Mapping[str, Side] = field(default_factory=dict)
 
     @property
     def weight(self) -> float:
@@ -131,11 +119,17 @@ def compile_rules(plan: Plan) -> Rules:
         ValueError: A check has no criteria. A checked plan has neither.
     """
     stages = tuple(_stage_rule(plan, at) for at in range(len(plan.stages)))
-    planned: dict[str, int] = {}
-    for stage in stages:
-        for key in stage.failing:
-            planned[key] = planned.get(key, 0) + 1
-    return Rules(stages, planned, plan.risk.false_rollback, plan.risk.wrong_promotion)
+    deciding = [
+        {rule.failing.key for rule in stage.checks if rule.failing and rule.decides}
+        for stage in stages
+    ]
+    sides = {key: side for stage in stages for key, side in stage.failing.items()}
+    planned = {
+        key: count
+        for key, side in sides.items()
+        if (count := sum(key in keys for keys in deciding)) and side.kind is not Kind.SHARE
+    }
+    return Rules(stages, planned, plan.risk.false_rollback, plan.risk.wrong_promotion, sides)
 
 
 def _stage_rule(plan: Plan, at: int) -> StageRule:
@@ -144,7 +138,8 @@ def _stage_rule(plan: Plan, at: int) -> StageRule:
     watched = stage.gate is not None or _has_traffic(plan, at)
     checks = tuple(map(_check_rule, dict.fromkeys(gate.checks))) if watched else ()
     failing = {rule.failing.key: rule.failing for rule in checks if rule.failing}
-    return StageRule(stage.id, gate, stage.gate is None, checks, failing)
+    share = _planned_share(plan, at)
+    return StageRule(stage.id, gate, stage.gate is None, checks, failing, share)
 
 
 def _has_traffic(plan: Plan, at: int) -> bool:
@@ -165,55 +160,16 @@ def _guarding(plan: Plan, at: int) -> Gate:
 
 
 def _check_rule(check: Check) -> CheckRule:
-    failing, passing = _absolute(check) if check.maximum is not None else _relative(check)
+    failing, passing = sides_of(check)
     return CheckRule(check, criteria.key(check), criteria.spell(check), failing, passing)
 
 
-def _absolute(check: Check) -> tuple[Side, Side]:
-    key, at_most = criteria.key(check), check.maximum or 0.0
-    if check.quantile is None:
-        side = Side(key, relative=False, objective=at_most)
-        return side, side
-    objective, above = 1.0 - check.quantile, bucket_of(at_most)
-    # The failing side counts above an edge that is not below the maximum, the passing side above
-    # one that is not beyond it.
-    below = above if edge(above) <= at_most * (1.0 + 1e-9) else above - 1
-    return (
-        Side(key, relative=False, objective=objective, edge=above),
-        Side(key, relative=False, objective=objective, edge=below),
-    )
-
-
-def _relative(check: Check) -> tuple[Side | None, Side]:
-    tolerance, margin = check.tolerance, check.margin or check.tolerance
-    if margin is None:
-        raise ValueError(f"{check.name} has neither tolerance, margin nor maximum")
-    return _failing(check, tolerance) if tolerance else None, _passing(check, margin)
-
-
-def _failing(check: Check, tolerance: Allowance) -> Side:
-    if check.quantile is None:
-        return Side(_failing_key(check), relative=True, allowance=tolerance)
-    shift = slow.shift_at_least(tolerance.ratio, GROWTH)
-    return Side(_failing_key(check), relative=True, quantiles=_mixed(check.quantile), shift=shift)
-
-
-def _passing(check: Check, margin: Allowance) -> Side:
-    key = criteria.key(check)
-    if check.quantile is None:
-        return Side(key, relative=True, allowance=margin)
-    shift = slow.shift_at_most(margin.ratio, GROWTH)
-    return Side(key, relative=True, quantiles=(check.quantile,), shift=shift)
-
-
-def _mixed(quantile: float) -> tuple[float, ...]:
-    """Where the failing side of relative latency looks: the usual four, and the plan's own."""
-    return tuple(sorted({*slow.FAIL_QUANTILES, quantile}))
-
-
-def _failing_key(check: Check) -> str:
-    """Equal for checks whose failing sides are equal."""
-    only = Check(check.metric, tolerance=check.tolerance)
-    if check.quantile is None or check.quantile in slow.FAIL_QUANTILES:
-        return criteria.key(only)
-    return criteria.key(Check(check.metric, check.quantile, tolerance=check.tolerance))
+def _planned_share(plan: Plan, at: int) -> float | None:
+    """The candidate's part of all requests counted in a stage; None: no split says it."""
+    works = [stage.work for stage in plan.stages[: at + 1]]
+    last = next((work for work in reversed(works) if isinstance(work, Shift | Mirror)), None)
+    if last is None or not 0 < last.percent < WHOLE:
+        return None
+    share = last.percent / WHOLE
+    # A copy is counted beside the request that it was made of.
+    return share if isinstance(last, Shift) else share / (1.0 + share)

@@ -11,9 +11,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from rollout.gates.evidence import Lists, State, Track, empty_track, grown, zeros
-from rollout.gates.reduce import Pair, steps
-from rollout.gates.rules import Rules, Side
+from rollout.gates import processes
+from rollout.gates.evidence import State, Track, empty_track
+from rollout.gates.processes import Look
+from rollout.gates.rules import Rules
+from rollout.gates.sides import Side
 from rollout.stats import grid as grids
 
 _LOG_HALF = math.log(0.5)
@@ -30,75 +32,59 @@ def begun(track: Track, side: Side, stage: int | None) -> Track:
         return track
     frozen = dict(track["frozen"])
     offset = frozen.pop(str(stage), 0.0)
-    return {**track, "stage": zeros(side), "offset": offset, "frozen": frozen}
+    return {**track, "stage": processes.empty(side), "offset": offset, "frozen": frozen}
 
 
-def left(track: Track, stage: int) -> Track:
+def left(track: Track, side: Side, stage: int) -> Track:
     """The track as a stage ends: its process is frozen to one number."""
     if not track["stage"]:
         return track
-    frozen = {**track["frozen"], str(stage): _stage_log_e(track)}
+    frozen = {**track["frozen"], str(stage): _stage_log_e(track, side)}
     return {**track, "stage": [], "offset": 0.0, "frozen": frozen}
 
 
-def fed(track: Track, side: Side, pairs: Sequence[Pair], at: float, planned: int) -> Track:
+def fed(track: Track, side: Side, seen: Look, at: float, planned: int) -> Track:
     """The track after one interval.
 
     Args:
         track: Before the interval; its stage has begun.
         side: The failing test.
-        pairs: Counts, one pair for each part of the test.
+        seen: What the interval has for it.
         at: The interval's start, Unix seconds.
         planned: Number of stages that use the test.
     """
-    found = [steps(side, grids.FAIL, pair) for pair in pairs]
-    if all(part is None for part in found):
-        return track
     new: Track = {
         **track,
         "since": at if track["since"] is None else track["since"],
-        "start": _moved(track["start"], found),
+        "start": processes.fed(side, track["start"], seen),
         "stage": [],
-        "baseline": _counted(track["baseline"], [pair.baseline for pair in pairs]),
-        "candidate": _counted(track["candidate"], [pair.candidate for pair in pairs]),
+        "baseline": _counted(track["baseline"], [pair.baseline for pair in seen.pairs]),
+        "candidate": _counted(track["candidate"], [pair.candidate for pair in seen.pairs]),
     }
     # Until a second stage begins both are the same, and half of the work is saved.
     same = track["stage"] == track["start"]
-    new["stage"] = new["start"] if same else _moved(track["stage"], found)
-    new["log_e"] = _log_e(new, planned)
+    new["stage"] = new["start"] if same else processes.fed(side, track["stage"], seen)
+    new["log_e"] = _log_e(new, side, planned)
     new["max"] = max(track["max"], new["log_e"])
     return new
 
 
-def _moved(lists: Lists, found: Sequence[tuple[float, ...] | None]) -> Lists:
-    return [
-        values if part is None else grown(values, part)
-        for values, part in zip(lists, found, strict=True)
-    ]
-
-
 def _counted(totals: Sequence[int], parts: Sequence[tuple[int, int]]) -> list[int]:
+    if not parts:
+        return list(totals)
     batch = [parts[0][1], *(events for events, _ in parts)]
     return [total + count for total, count in zip(totals, batch, strict=True)]
 
 
-def part_log_e(lists: Lists) -> list[float]:
-    """Log evidence of each part of a test."""
-    return [grids.log_e(grids.FAIL, values) for values in lists]
+def _stage_log_e(track: Track, side: Side) -> float:
+    return track["offset"] + processes.log_e(side, track["stage"])
 
 
-def _mean(lists: Lists) -> float:
-    return grids.log_sum(part_log_e(lists)) - math.log(len(lists))
-
-
-def _stage_log_e(track: Track) -> float:
-    return track["offset"] + _mean(track["stage"])
-
-
-def _log_e(track: Track, planned: int) -> float:
+def _log_e(track: Track, side: Side, planned: int) -> float:
     """Log evidence of the test: half from the start, half the mean over the planned stages."""
-    start = _mean(track["start"])
-    present = start if track["stage"] is track["start"] else _mean(track["stage"])
+    start = processes.log_e(side, track["start"])
+    same = track["stage"] is track["start"]
+    present = start if same else processes.log_e(side, track["stage"])
     stages = [*track["frozen"].values(), track["offset"] + present]
     shares = max(planned, len(stages), 1)
     if shares > len(stages):

@@ -9,23 +9,30 @@ from rollout.gates import criteria
 from rollout.gates.case import BETWEEN, NO_DATA, Case
 from rollout.gates.evidence import Latch
 from rollout.gates.readings import Reading, rate
+from rollout.gates.sides import Kind
 from rollout.stats.counts import Counts
 
 _HUGE = math.log(1e6)
+_SHOWN = 60  # characters of a name
 
 
 def check(case: Case, reading: Reading) -> str:
     """One check in one sentence."""
+    if reading.rule.splits:
+        return split(case, reading)
+    numbers = measured(reading)
+    if case.phi > 1.0 and reading.rule.shown.kind is Kind.ERRORS:
+        numbers += f", {case.phi:.3g} counted as 1 because the baseline's come in clusters"
     if case.has_failed(reading):
-        return f"{measured(reading)}: beyond {_bound(reading, failing=True)}{_origin(reading)}."
+        return f"{numbers}: beyond {_bound(reading, failing=True)}{_origin(reading)}."
     if not reading.counted:
         return f"{_missing(case, reading)}."
     if case.has_passed(reading):
-        return f"{measured(reading)}: within {_bound(reading, failing=False)}."
+        return f"{numbers}: within {_bound(reading, failing=False)}."
     toward = f"{_percent(case.toward_rollback(reading))} of the evidence for a rollback"
     if not case.rule.guard:
         toward = f"{_percent(case.toward_pass(reading))} of the evidence for a pass, {toward}"
-    return f"{measured(reading)}: {toward}."
+    return f"{numbers}: {toward}."
 
 
 def failed(case: Case, latch: Latch) -> str:
@@ -37,6 +44,25 @@ def failed(case: Case, latch: Latch) -> str:
     return f"{latch['key']} failed in stage {case.rules.stages[latch['stage']].id} ({bound})."
 
 
+def mismatched(case: Case, reading: Reading) -> str:
+    """Why no comparison can be trusted."""
+    return (
+        f"The arms do not see the traffic that the split says: {split(case, reading)} "
+        "Find out who routes it; nothing was judged."
+    )
+
+
+def split(case: Case, reading: Reading) -> str:
+    """The candidate's part of the requests beside the planned one."""
+    planned, found = case.rule.planned, rate(reading.candidate)
+    if planned is None or found is None:
+        return "no split to compare with."
+    served = f"{reading.candidate.events:,} of {reading.candidate.requests:,}"
+    return (
+        f"the candidate got {served} requests ({found * 100:.3g} %), planned {planned * 100:.3g} %."
+    )
+
+
 def source_failed(errors: int) -> str:
     """Why nothing is judged."""
     return f"The metrics source failed {errors} times in a row; no verdict without it."
@@ -44,7 +70,8 @@ def source_failed(errors: int) -> str:
 
 def passed(case: Case) -> str:
     """Why the gate passes: the check that had the least to spare."""
-    least = min(case.readings, key=lambda reading: reading.log_s)
+    deciding = [reading for reading in case.readings if reading.rule.decides]
+    least = min(deciding, key=lambda reading: reading.log_s)
     after = f"after {spell_duration(case.observed)} and {case.served:,} candidate requests"
     return f"Every check passes {after}; the closest was {_named(case, least)}"
 
@@ -87,13 +114,40 @@ def measured(reading: Reading) -> str:
 
     As in ``baseline 13 of 3,351 (0.388 %), candidate 15 of 376 (3.99 %), ratio 10.3 [4.1, 27]``.
     """
-    plan = reading.rule.check
+    match reading.rule.shown.kind:
+        case Kind.AGREEMENT:
+            return _agreement(reading)
+        case Kind.DRIFT:
+            return _drift(reading)
+        case Kind.MEAN | Kind.BOUNDED:
+            return _mean(reading)
+        case Kind.LATENCY:
+            return _latency(reading)
+        case _:
+            return _events(reading)
+
+
+def _events(reading: Reading) -> str:
+    side = reading.rule.shown
+    if side.kind is Kind.RATIO and side.upside_down:
+        return _shares(reading)
     arms = f"candidate {_counts(reading.candidate)}"
-    if reading.rule.passing.relative:
-        arms = f"baseline {_counts(reading.baseline)}, {arms}{_ratio(reading)}"
-    if plan.quantile is None:
+    if not side.relative:
         return arms
-    at = _percentile(plan.quantile)
+    return f"baseline {_counts(reading.baseline)}, {arms}{_ratio(reading)}"
+
+
+def _shares(reading: Reading) -> str:
+    """A share of which more is better, both arms as they are."""
+    found = "-" if reading.candidate_value is None else f"{reading.candidate_value * 100:.3g} %"
+    if reading.baseline_value is None:
+        return f"candidate {found} of {reading.candidate.requests:,}"
+    return f"baseline {reading.baseline_value * 100:.3g} %, candidate {found}"
+
+
+def _latency(reading: Reading) -> str:
+    plan = reading.rule.check
+    arms, at = _events(reading), _percentile(plan.quantile or 0.0)
     if plan.maximum is not None:
         limit = criteria.spell_seconds(plan.maximum)
         return f"candidate {at} {_seconds(reading.candidate_value)}, slower than {limit}: {arms}"
@@ -102,6 +156,39 @@ def measured(reading: Reading) -> str:
     allowed = plan.tolerance or plan.margin
     more = f" + {criteria.spell_allowance(plan, allowed)} for the candidate" if allowed else ""
     return f"{values}, slower than the baseline's recent {at}{more}: {arms}"
+
+
+def _agreement(reading: Reading) -> str:
+    noise = reading.baseline.requests
+    text = f"{_counts(reading.candidate)} answers differ"
+    if noise:
+        text += f"; the baseline's own second answers: {_counts(reading.baseline)}"
+    return text + (f"; mostly {_foreign(reading.worst)}" if reading.worst else "")
+
+
+def _drift(reading: Reading) -> str:
+    index = "-" if reading.candidate_value is None else f"{reading.candidate_value:.3f}"
+    arms = f"{reading.baseline.requests:,} and {reading.candidate.requests:,} predictions compared"
+    moved = f", most of it in {_foreign(reading.worst)}" if reading.worst else ""
+    return f"{arms}, PSI {index}{moved}"
+
+
+def _mean(reading: Reading) -> str:
+    plan = reading.rule.check
+    found = reading.candidate_value
+    mine = "-" if found is None else criteria.spell_value(plan, found)
+    arms = f"candidate {mine} over {reading.candidate.requests:,}"
+    if reading.baseline_value is None:
+        return arms
+    text = f"baseline {criteria.spell_value(plan, reading.baseline_value)}, {arms}"
+    if reading.low is None or reading.high is None:
+        return text
+    return f"{text}, difference [{reading.low:.3g}, {reading.high:.3g}]"
+
+
+def _foreign(name: str) -> str:
+    """A name out of an answer; whoever prints it makes it harmless."""
+    return repr(name[:_SHOWN])
 
 
 def _named(case: Case, reading: Reading) -> str:
@@ -129,10 +216,11 @@ def _ratio(reading: Reading) -> str:
 
 def _bound(reading: Reading, *, failing: bool) -> str:
     plan = reading.rule.check
-    if plan.maximum is not None:
-        if plan.quantile is not None:
-            return f"the {spell_share(1 - plan.quantile)} that may be"
-        return f"the maximum of {spell_share(plan.maximum)}"
+    if plan.maximum is not None and plan.quantile is not None:
+        return f"the {spell_share(1 - plan.quantile)} that may be"
+    for word, bound in (("maximum", plan.maximum), ("minimum", plan.minimum)):
+        if bound is not None:
+            return f"the {word} of {criteria.spell_value(plan, bound)}"
     sides = [("margin", plan.margin), ("tolerance", plan.tolerance)]
     return next(
         f"the {word} of {criteria.spell_allowance(plan, allowance)}"
@@ -149,7 +237,7 @@ def _origin(reading: Reading) -> str:
         return ""
     at = f" at {_percentile(origin.quantile)}" if origin.quantile is not None else ""
     arms = f"candidate {_counts(origin.candidate)}"
-    if reading.rule.passing.relative:
+    if reading.rule.shown.relative:
         arms = f"baseline {_counts(origin.baseline)}, {arms}"
     return f"; over the whole rollout{at}: {arms}"
 
@@ -157,7 +245,9 @@ def _origin(reading: Reading) -> str:
 def _missing(case: Case, reading: Reading) -> str:
     if case.served == 0:
         return "no candidate requests yet"
-    if not reading.rule.passing.latency:
+    if reading.rule.shown.kind in (Kind.AGREEMENT, Kind.DRIFT, Kind.MEAN, Kind.BOUNDED):
+        return "no answers to look into yet"
+    if not reading.rule.shown.latency:
         return "no baseline requests to compare with"
     if case.observed <= case.rule.gate.warm_up:
         return f"warming up, latency counts after {spell_duration(case.rule.gate.warm_up)}"

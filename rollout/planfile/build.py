@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rollout.domain.criteria import Check, Gate, OnInconclusive, Risk
+from rollout.domain.criteria import Probing, Risk
 from rollout.domain.plan import (
     Approve,
     Bootstrap,
@@ -28,14 +28,13 @@ from rollout.domain.plan import (
     Work,
 )
 from rollout.domain.roles import BASELINE, CANDIDATE
-from rollout.planfile import forms, overrides
+from rollout.planfile import build_gates, forms, overrides
+from rollout.planfile.arguments import given
 from rollout.planfile.draft import Draft
 from rollout.planfile.files import absolute
 from rollout.planfile.rules import options
 from rollout.planfile.stage_rules import BOOTSTRAP
 from rollout.planfile.stages import Sketch, identify, role_of, sketches, wait_seconds
-
-Form = Callable[[Any], object]
 
 
 def build(draft: Draft, bodies: tuple[bytes, ...]) -> Plan:
@@ -52,11 +51,13 @@ def build(draft: Draft, bodies: tuple[bytes, ...]) -> Plan:
         baseline=_deployment(draft, BASELINE),
         candidate=_deployment(draft, CANDIDATE),
         stages=_stages(draft),
-        gates={name: _gate(draft, name) for name in draft.mapping("gates")},
+        gates=build_gates.gates(draft),
         labels={key: str(value) for key, value in draft.mapping("labels").items()},
         requests=bodies,
+        compare=_probing(draft),
+        customs=build_gates.customs(draft),
         risk=Risk(
-            **_given(
+            **given(
                 draft.mapping("risk"), false_rollback=forms.percent, wrong_promotion=forms.percent
             )
         ),
@@ -64,24 +65,9 @@ def build(draft: Draft, bodies: tuple[bytes, ...]) -> Plan:
         source=source,
         digest=_digest(source, bodies),
         file=draft.file,
-        **_given(draft.mapping("load"), rps=("load_rps", forms.rate)),
-        **_given(draft.mapping("policy"), deadline=forms.duration),
+        **given(draft.mapping("load"), rps=("load_rps", forms.rate)),
+        **given(draft.mapping("policy"), deadline=forms.duration),
     )
-
-
-def _given(entry: Mapping[str, object], **read: Form | tuple[str, Form]) -> dict[str, Any]:
-    """Arguments for the keys that are written; the others keep the default of the dataclass.
-
-    Args:
-        entry: A mapping of the plan.
-        read: For each key how its value is read, and the argument's name where it differs.
-    """
-    found = {}
-    for key, how in read.items():
-        name, form = how if isinstance(how, tuple) else (key, how)
-        if key in entry:
-            found[name] = form(entry[key])
-    return found
 
 
 def _source(draft: Draft) -> str:
@@ -126,52 +112,20 @@ def _deployment(draft: Draft, role: str) -> DeploymentRef:
     )
 
 
-def _gate(draft: Draft, name: str) -> Gate:
-    entry = draft.mapping("gates", name)
-    checks = [
-        _check(metric, criteria)
-        for each in draft.items("gates", name, "checks")
-        if isinstance(each, dict)
-        for metric, criteria in each.items()
-    ]
-    return Gate(
-        name=name,
-        checks=tuple(checks),
-        **_given(
-            entry,
-            min_duration=forms.duration,
-            max_duration=forms.duration,
-            min_requests=forms.count,
-            warm_up=forms.duration,
-            on_inconclusive=_on_inconclusive,
-        ),
-    )
-
-
-def _check(metric: str, criteria: Mapping[str, object]) -> Check:
-    quantile = forms.quantile(metric)
-    allowed = forms.allowance if quantile is None else forms.relative
-    largest = forms.percent if quantile is None else forms.duration
-    return Check(
-        metric=metric if quantile is None else "latency",
-        quantile=quantile,
-        **_given(criteria, tolerance=allowed, margin=allowed, max=("maximum", largest)),
-    )
-
-
-def _on_inconclusive(entry: Mapping[str, object]) -> OnInconclusive:
-    extend = ("extend_seconds", forms.duration)
-    return OnInconclusive(**_given(entry, extend=extend, times=forms.count, then=str))
+def _probing(draft: Draft) -> Probing:
+    entry = draft.mapping("compare")
+    probe = ("rps", forms.rps)
+    return Probing(**given(entry, probe=probe, noise=forms.flag, examples=forms.count))
 
 
 def _on_failure(draft: Draft) -> OnFailure:
     verify = draft.mapping("on_failure", "verify")
     return OnFailure(
-        **_given(draft.mapping("on_failure"), action=str, candidate=str),
-        **_given(
+        **given(draft.mapping("on_failure"), action=str, candidate=str),
+        **given(
             verify, within=("verify_within", forms.duration), smoke=("verify_smoke", forms.flag)
         ),
-        **_given(draft.mapping("on_failure", "collect"), logs=("collect_logs", forms.count)),
+        **given(draft.mapping("on_failure", "collect"), logs=("collect_logs", forms.count)),
     )
 
 
@@ -191,7 +145,7 @@ def _stage(draft: Draft, sketch: Sketch, name: str) -> Stage:
     return Stage(
         id=name,
         work=_work(draft, sketch),
-        **_given(sketch.entry, gate=str, timeout=forms.duration, after=forms.duration),
+        **given(sketch.entry, gate=str, timeout=forms.duration, after=forms.duration),
     )
 
 
@@ -213,7 +167,7 @@ def _work(draft: Draft, sketch: Sketch) -> Work:
         case "wait":
             return Wait(wait_seconds(value))
         case "approve":
-            return Approve(**_given(inside, by=tuple, expires=forms.duration))
+            return Approve(**given(inside, by=tuple, expires=forms.duration))
         case kind:
             raise AssertionError(kind)
 
@@ -222,9 +176,7 @@ def _smoke(value: object) -> Smoke:
     match value:
         case dict():
             chosen = {"deployment": CANDIDATE}
-            return Smoke(
-                **chosen | _given(value, deployment=str, count=forms.count, expect=_expect)
-            )
+            return Smoke(**chosen | given(value, deployment=str, count=forms.count, expect=_expect))
         case None:
             return Smoke(CANDIDATE)
         case _:
@@ -233,8 +185,8 @@ def _smoke(value: object) -> Smoke:
 
 def _expect(entry: Mapping[str, Any]) -> Expect:
     return Expect(
-        **_given(entry, status=forms.count, latency_max=forms.duration),
-        **_given(
+        **given(entry, status=forms.count, latency_max=forms.duration),
+        **given(
             entry.get("json", {}),
             path=("json_path", forms.json_path),
             type=("json_type", str),

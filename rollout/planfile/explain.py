@@ -208,6 +208,13 @@ def _empty(refusal: Refusal) -> Iterator[Problem]:
     yield Problem(refusal.path, f"the {noun} is empty.", do)
 
 
+def _no_criterion(refusal: Refusal) -> Iterator[Problem]:
+    """A check whose keys are all known, and none of them is a criterion."""
+    given, here = refusal.given, refusal.here
+    if isinstance(given, dict) and given and all(key in here["properties"] for key in given):
+        yield Problem(refusal.path, "the check has no criterion.", str(here["errorMessage"]))
+
+
 def _crowded(refusal: Refusal) -> Iterator[Problem]:
     what = f"the check has {len(refusal.given)} metrics."
     do = "Write each metric as an item of its own, with its own '-'."
@@ -224,6 +231,7 @@ _EXPLAINED: Mapping[str, Callable[[Refusal], Iterator[Problem]]] = {
     "dependentRequired": _needed,
     "additionalProperties": _unknown,
     "oneOf": _one_kind,
+    "anyOf": _no_criterion,
     "pattern": _name_of_key,
     "minItems": _empty,
     "minProperties": _empty,

@@ -6,6 +6,7 @@ alike; the ``pattern`` beside it is for editors only.
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -27,6 +28,7 @@ _NUMERAL = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 _AZURE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*[A-Za-z0-9]")
 _TITLE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 _JSON_PATH = re.compile(r"\$(?:\.[A-Za-z_][A-Za-z0-9_-]*|\[[0-9]{1,6}\])*")
+_STEP = r'\.([A-Za-z_][A-Za-z0-9_-]*)|\[([0-9]{1,6}|\*)\]|\[("(?:[^"\\]|\\.)*")\]'
 _QUANTILE = re.compile(r"latency_p([0-9]{2}|[0-9]{2,3}[1-9])")
 
 
@@ -112,6 +114,33 @@ def allowance(value: object) -> Allowance:
     return Allowance(points=points)
 
 
+def points(value: object) -> Allowance:
+    """By how much a share may differ, where nothing but percentage points can be meant.
+
+    >>> points("2pp")
+    Allowance(ratio=1.0, points=0.02)
+    """
+    found = _parsed(parse_points, value)
+    if found is None:
+        raise Misshapen(f"{shown(value)} is not in percentage points.", "Write it like 2pp.")
+    if found >= 1:
+        raise Misshapen(f"{shown(value)} allows any difference.", "Write less than 100pp.")
+    return Allowance(points=found)
+
+
+def part(value: object) -> Allowance:
+    """What a mean may be worse by, as a part of it; a bare number would be in the mean's own unit.
+
+    >>> part("10%")
+    Allowance(ratio=1.1, points=0.0)
+    """
+    do = "Write it like 10%, relative to the baseline's mean."
+    if (number := _number(value)) is not None:
+        what = f"{shown(value)} can mean percent or the metric's own unit."
+        raise Misshapen(what, f"Write {number:g}%, or 'max' or 'min' in the metric's own unit.")
+    return relative(value, do=do)
+
+
 def relative(
     value: object, *, do: str = "Write it like 10%, relative to the baseline."
 ) -> Allowance:
@@ -151,6 +180,35 @@ def rate(value: object) -> float:
     if number is None:
         raise Misshapen(f"{shown(value)} is not a number.", "Write a number such as 20.")
     return number
+
+
+def rps(value: object) -> float:
+    """Requests per second, with the unit or without.
+
+    >>> rps("0.5rps"), rps(1)
+    (0.5, 1.0)
+    """
+    number = _number(value.removesuffix("rps").rstrip(" ") if isinstance(value, str) else value)
+    if number is None:
+        raise Misshapen(f"{shown(value)} is not a rate.", "Write it like 1rps or 0.5rps.")
+    return number
+
+
+def number(value: object) -> float:
+    """A plain number, which may be below 0.
+
+    >>> number(-3), number("0.5")
+    (-3.0, 0.5)
+    """
+    below, size = False, value
+    if isinstance(value, str):
+        below, size = value.startswith("-"), value.removeprefix("-")
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        below, size = value < 0, abs(value)
+    found = _number(size)
+    if found is None:
+        raise Misshapen(f"{shown(value)} is not a plain number.", "Write a number such as 500.")
+    return -found if below else found
 
 
 def flag(value: object) -> bool:
@@ -196,6 +254,42 @@ def json_path(value: object) -> str:
     return text
 
 
+def answer_path(value: object) -> str:
+    """A path to one value of an answer: ``$.scores[0]``, ``$["a b"]``."""
+    if None in steps(value):
+        what = f"{shown(value)} names more than one value."
+        raise Misshapen(what, "Write a position such as [0] for each [*].")
+    return str(value)
+
+
+def answer_paths(value: object) -> str:
+    """A path to the values of an answer, where ``[*]`` is every item of a list."""
+    steps(value)
+    return str(value)
+
+
+def steps(value: object) -> tuple[str | int | None, ...]:
+    """The steps of a path into an answer: keys, positions, and None for any position.
+
+    >>> steps('$.a[*]["b c"][0]')
+    ('a', None, 'b c', 0)
+    """
+    text = str(value)
+    try:
+        if re.fullmatch(rf"\$(?:{_STEP})*", text):
+            return tuple(_step(*found) for found in re.findall(_STEP, text))
+    except ValueError:
+        pass  # what stands in quotes is no text of JSON
+    what = f"{shown(value)} is not a path into an answer."
+    raise Misshapen(what, """Write it like $.score, "$.scores[0]" or '$["a key"]'.""")
+
+
+def _step(name: str, index: str, quoted: str) -> str | int | None:
+    if index:
+        return None if index == "*" else int(index)
+    return name or str(json.loads(quoted))
+
+
 def quantile(metric: str) -> float | None:
     """The quantile in a latency metric's name; None where it names none.
 
@@ -208,19 +302,26 @@ def quantile(metric: str) -> float | None:
     return float(f"0.{found[1]}")
 
 
-TEXT = ("azure-name", "title", "json-path")  # forms of text; the others are quantities
+# Forms of text; the others are quantities.
+TEXT = ("azure-name", "title", "json-path", "answer-path", "answer-paths")
 _FORMS: Mapping[str, Callable[[object], object]] = {
     "duration": duration,
     "percent": percent,
     "share": share,
     "allowance": allowance,
     "relative": relative,
+    "points": points,
+    "part": part,
     "count": count,
     "rate": rate,
+    "rps": rps,
+    "number": number,
     "flag": flag,
     "azure-name": azure_name,
     "title": title,
     "json-path": json_path,
+    "answer-path": answer_path,
+    "answer-paths": answer_paths,
 }
 
 
@@ -259,6 +360,8 @@ def _spelled(kind: str, bound: float) -> str:
             return spell_duration(bound) if bound else "0s"
         case "percent":
             return f"{bound:g}%"
+        case "rps":
+            return f"{bound:,}rps"
         case _:
             return f"{bound:,}"
 

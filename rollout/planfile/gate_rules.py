@@ -1,47 +1,41 @@
-"""Rules about gates: criteria that can be met, and times that leave room for them."""
+"""Rules about gates: checks that can decide, and times that leave room for them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import TypeVar
+from collections.abc import Iterator
 
-from rollout.domain.units import GATE_TIMES, Allowance, spell_duration
-from rollout.planfile import forms
+from rollout.domain.units import GATE_TIMES, spell_duration
+from rollout.planfile import check_rules, checks, forms
+from rollout.planfile.checks import Sketch
 from rollout.planfile.draft import Draft
+from rollout.planfile.metrics import AGREEMENT, REQUESTS
 from rollout.planfile.wording import Path
 
-T = TypeVar("T")
-
-RELATIVE = ("tolerance", "margin")
-ABSOLUTE = "max"
+_ALWAYS = (AGREEMENT, REQUESTS)  # metrics that need no criteria
 
 
 def check(draft: Draft) -> None:
     """Note every gate that could not decide as its author means it."""
     for name in draft.mapping("gates"):
         path = ("gates", name)
+        found = [*checks.sketches(draft, name)]
         _room(draft, path)
-        _warm_up(draft, path)
-        _twice(draft, path)
-        for at in _checks(draft, path):
-            _criteria(draft, at)
+        _warm_up(draft, path, found)
+        _twice(draft, found)
+        _deciding(draft, path, found)
+        for each in found:
+            check_rules.check(draft, each)
 
 
 def relative_metrics(draft: Draft, gate: str) -> list[str]:
-    """The metrics that the gate compares with the baseline."""
-    checks = _checks(draft, ("gates", gate))
-    return [str(path[-1]) for path in checks if _is_relative(draft, path)]
+    """The metrics that the gate compares with the baseline, each once."""
+    found = checks.sketches(draft, gate)
+    return [*dict.fromkeys(each.metric for each in found if each.relative)]
 
 
-def _checks(draft: Draft, gate: Path) -> Iterator[Path]:
-    """The path of every check, its metric last."""
-    for at, entry in enumerate(draft.items(*gate, "checks")):
-        for metric in entry if isinstance(entry, dict) else ():
-            yield (*gate, "checks", at, metric)
-
-
-def _is_relative(draft: Draft, path: Path) -> bool:
-    return any(key in draft.mapping(*path) for key in RELATIVE)
+def of_metric(draft: Draft, gate: str, metric: str) -> Iterator[Sketch]:
+    """The gate's checks of one metric."""
+    return (each for each in checks.sketches(draft, gate) if each.metric == metric)
 
 
 def _room(draft: Draft, path: Path) -> None:
@@ -57,10 +51,10 @@ def _room(draft: Draft, path: Path) -> None:
     draft.wrong((*path, where), what, "Write a min_duration that is not longer.")
 
 
-def _warm_up(draft: Draft, path: Path) -> None:
+def _warm_up(draft: Draft, path: Path, found: list[Sketch]) -> None:
     """Latency is seen for a part of the time."""
     warm_up, longest = _time(draft, path, "warm_up"), _time(draft, path, "max_duration")
-    slow = any(str(each[-1]).startswith("latency") for each in _checks(draft, path))
+    slow = any(forms.quantile(each.metric) is not None for each in found)
     if warm_up is None or longest is None or warm_up < longest or not slow:
         return
     what = (
@@ -74,51 +68,45 @@ def _warm_up(draft: Draft, path: Path) -> None:
 def _time(draft: Draft, path: Path, key: str) -> float | None:
     """The gate's time in seconds, its default where none is written; None if unreadable."""
     entry = draft.mapping(*path)
-    if key in entry:
-        return _read(forms.duration, entry[key])
-    return GATE_TIMES[key]
-
-
-def _twice(draft: Draft, path: Path) -> None:
-    first: dict[tuple[str, bool], Path] = {}
-    for check_path in _checks(draft, path):
-        metric, relative = str(check_path[-1]), _is_relative(draft, check_path)
-        if not draft.mapping(*check_path):
-            continue
-        if (metric, relative) in first:
-            kind = "relative" if relative else "absolute"
-            what = f"the gate has an {kind} check of {metric} already.".replace("an rel", "a rel")
-            draft.wrong_key(check_path, what, "Keep the stricter one.")
-        first.setdefault((metric, relative), check_path)
-
-
-def _criteria(draft: Draft, path: Path) -> None:
-    criteria = draft.mapping(*path)
-    if ABSOLUTE in criteria and _is_relative(draft, path):
-        what = "'max' is absolute and stands beside a relative criterion."
-        do = f"Write it as a check of its own: '- {path[-1]}: {{max: ...}}'."
-        draft.wrong_key((*path, ABSOLUTE), what, do, told=path)
-    form = forms.allowance if path[-1] == "error_rate" else forms.relative
-    tolerance, margin = (_read(form, criteria.get(key)) for key in RELATIVE)
-    if tolerance is None or margin is None:
-        return
-    if _unit(tolerance) not in ("", _unit(margin)) and _unit(margin):
-        what = f"the margin is in {_unit(margin)}, the tolerance in {_unit(tolerance)}."
-        draft.wrong((*path, "margin"), what, "Write both in the same unit.")
-    elif (tolerance.ratio, tolerance.points) >= (margin.ratio, margin.points):
-        what = "the tolerance is not below the margin."
-        do = "Write a smaller tolerance: a candidate between the two is neither kept nor rolled back."
-        draft.wrong((*path, "tolerance"), what, do)
-
-
-def _unit(allowance: Allowance) -> str:
-    if allowance.points:
-        return "percentage points"
-    return "percent" if allowance.ratio > 1 else ""
-
-
-def _read(form: Callable[[object], T], value: object) -> T | None:
+    if key not in entry:
+        return GATE_TIMES[key]
     try:
-        return form(value)
+        return forms.duration(entry[key])
     except forms.Misshapen:
         return None
+
+
+def _twice(draft: Draft, found: list[Sketch]) -> None:
+    """Checks that ask the same question, with other numbers at most."""
+    seen: set[tuple[object, ...]] = set()
+    for each in found:
+        if each.metric not in _ALWAYS and not each.asks:
+            continue
+        kind, question = _question(each)
+        if question in seen:
+            what = f"the gate has {kind} check of {each.metric} already."
+            draft.wrong_key(each.path, what, "Keep the stricter one.")
+        seen.add(question)
+
+
+def _question(check: Sketch) -> tuple[str, tuple[object, ...]]:
+    """What a finding calls the check, and what no second one may ask.
+
+    One that warns stands beside one that decides; predictions may be looked at in several places,
+    and answers compared in several ways.
+    """
+    kind = "a relative" if check.relative else "an absolute"
+    apart = repr([check.criteria.get(key) for key in ("path", "compare")])
+    bound = "min" in check.criteria
+    question = (check.metric, check.relative, bound, check.warns, apart)
+    return ("a" if check.metric in _ALWAYS else kind), question
+
+
+def _deciding(draft: Draft, path: Path, found: list[Sketch]) -> None:
+    """One check at least can let the gate pass."""
+    if found and all(each.warns or each.metric == REQUESTS for each in found):
+        do = (
+            "Add one that is neither 'severity: warn' nor of requests, such as "
+            "'- error_rate: {tolerance: 0.1pp, margin: 0.5pp}'."
+        )
+        draft.wrong((*path, "checks"), "the gate has no check that decides.", do)

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from rollout.domain.roles import BASELINE, CANDIDATE
 from rollout.domain.units import spell_duration
-from rollout.planfile import forms, gate_rules, overrides, stage_rules
+from rollout.planfile import forms, gate_rules, metrics, overrides, stage_rules
 from rollout.planfile.draft import Draft
 from rollout.planfile.files import Kind, absolute, kind_of, missing
 from rollout.planfile.stages import Sketch, sketches, wait_seconds
@@ -45,6 +45,7 @@ def check(draft: Draft, provider: ProviderCheck | None) -> None:
     """Note everything that does not fit together, on whatever parts can be read."""
     stages = sketches(draft)
     _names(draft)
+    metrics.check(draft)
     gate_rules.check(draft)
     stage_rules.check(draft, stages)
     _requests(draft)
@@ -65,6 +66,8 @@ def _requests(draft: Draft) -> None:
     do = "Add 'requests: FILE' to the plan."
     if "load" in draft.data:
         draft.wrong_key(("load",), "there are no requests to send.", do)
+    if "probe" in draft.mapping("compare"):
+        draft.wrong_key(("compare", "probe"), "there are no requests to send.", do)
     if draft.at("on_failure", "verify", "smoke") in (True, "true"):
         path = ("on_failure", "verify", "smoke")
         draft.wrong(path, "there are no requests to send.", do)

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path as File
 from typing import TYPE_CHECKING, Any, cast
 
-from rollout.planfile import forms
+from rollout.planfile import forms, metrics
 from rollout.planfile.draft import Draft
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def schema() -> dict[str, Any]:
 
 def check(draft: Draft) -> None:
     """Note everything in the draft that the schema refuses."""
-    for error in _validator().iter_errors(cast("Any", draft.data)):
+    for error in _validator_for(draft).iter_errors(cast("Any", draft.data)):
         from rollout.planfile.explain import explain  # noqa: PLC0415 - a good plan needs none
 
         for problem in explain(_refusal(draft, error)):
@@ -65,8 +65,32 @@ def _note(draft: Draft, problem: Problem) -> None:
         draft.wrong(problem.path, problem.what, problem.do)
 
 
+def _validator_for(draft: Draft) -> Validator:
+    """The checker with the plan's own metrics among those that a check may name."""
+    own = metrics.own(draft)
+    if metrics.readable(draft) and not own:
+        return _validator()
+    kinds = {
+        name: {} if each is None else {"$ref": f"#/$defs/{each.kind}"} for name, each in own.items()
+    }
+    known = cast("Mapping[str, Any]", _validator().schema)
+    return type(_validator())(_naming(known, kinds, closed=metrics.readable(draft)))
+
+
+def _naming(whole: Mapping[str, Any], kinds: Mapping[str, Any], *, closed: bool) -> dict[str, Any]:
+    """The schema with checks of these metrics, and of others only where it is not ``closed``."""
+    definitions = whole["$defs"]
+    check = {
+        **definitions["check"],
+        "properties": {**definitions["check"]["properties"], **kinds},
+        "additionalProperties": not closed,
+    }
+    return {**whole, "$defs": {**definitions, "check": check}}
+
+
 @cache
 def _validator() -> Validator:
+    """The checker where a plan has no metrics of its own."""
     from jsonschema import Draft202012Validator, validators  # noqa: PLC0415  (150 ms: only if used)
     from jsonschema.exceptions import ValidationError  # noqa: PLC0415
 
@@ -83,7 +107,7 @@ def _validator() -> Validator:
     extended = validators.extend(  # type: ignore[no-untyped-call]
         Draft202012Validator, {"x-form": in_form}
     )
-    return cast("Validator", extended(schema()))
+    return cast("Validator", extended(_naming(schema(), {}, closed=True)))
 
 
 def _no_text(instance: object, form: Mapping[str, object]) -> bool:

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 from rollout.domain.roles import BASELINE, CANDIDATE
 from rollout.planfile.draft import Draft
-from rollout.planfile.gate_rules import relative_metrics
+from rollout.planfile.gate_rules import of_metric, relative_metrics
+from rollout.planfile.metrics import AGREEMENT, REQUESTS
 from rollout.planfile.stages import OBSERVED, Sketch, role, role_of
-from rollout.planfile.wording import listed, meant, shown
+from rollout.planfile.wording import Path, listed, meant, shown
 
 BOOTSTRAP = "bootstrap"  # the id of the stage that a baseline's file brings
 WHOLE = 100  # percent
@@ -90,6 +91,7 @@ class _Traffic:
         shifted: The stage that gave it live traffic.
         created: Roles that a stage has created, and where.
         gone: Roles that a stage has deleted, and where.
+        paired: Gates that have looked at mirrored requests.
     """
 
     live: int | None = 0
@@ -97,6 +99,7 @@ class _Traffic:
     shifted: Sketch | None = None
     created: dict[str, Sketch] = field(default_factory=dict)
     gone: dict[str, Sketch] = field(default_factory=dict)
+    paired: set[str] = field(default_factory=set)
 
 
 def _walk(draft: Draft, stages: Sequence[Sketch]) -> None:
@@ -213,10 +216,48 @@ def _observed(draft: Draft, stage: Sketch, traffic: _Traffic) -> None:
     if traffic.live == 0 and traffic.mirror == 0:
         what = f"the candidate has no traffic here, so gate {shown(name)} can never pass."
         draft.wrong(path, what, "Put the gate on a mirror or a shift.")
-    metrics = relative_metrics(draft, name)
-    if traffic.live == WHOLE and metrics:
+    elif traffic.live == 0:
+        traffic.paired.add(name)
+    if traffic.live == WHOLE:
+        _whole(draft, path, name)
+    if traffic.live:
+        _answers(draft, path, name, traffic)
+
+
+def _whole(draft: Draft, path: Path, gate: str) -> None:
+    """At 100 % there is neither a baseline to compare with nor a split to keep to."""
+    metrics = relative_metrics(draft, gate)
+    if metrics:
         what = (
-            f"gate {shown(name)} compares {listed(metrics, joined='and')} with the baseline, "
+            f"gate {shown(gate)} compares {listed(metrics, joined='and')} with the baseline, "
             "which has no traffic left at 100 %."
         )
         draft.wrong(path, what, "Name a gate here whose checks are all {max: ...}.")
+    if any(of_metric(draft, gate, REQUESTS)):
+        what = f"gate {shown(gate)} checks how requests are split, and at 100 % none are."
+        draft.wrong(path, what, f"Name a gate here without {REQUESTS}.")
+
+
+def _answers(draft: Draft, path: Path, gate: str, traffic: _Traffic) -> None:
+    """Answers to compare come from probes where the candidate has live traffic."""
+    found = [*of_metric(draft, gate, AGREEMENT)]
+    if not found:
+        return
+    if BASELINE in traffic.gone:
+        what = (
+            f"gate {shown(gate)} compares answers with those of the baseline, which "
+            f"{traffic.gone[BASELINE]} has deleted."
+        )
+        draft.wrong(path, what, f"Name a gate here without {AGREEMENT}.")
+    elif _probed(draft) or (gate in traffic.paired and all(each.warns for each in found)):
+        return
+    else:
+        what = f"gate {shown(gate)} compares answers, and none are mirrored beside live traffic."
+        do = f"name a gate here without {AGREEMENT}."
+        draft.wrong(path, what, f"Add 'compare: {{probe: 1rps}}' to the plan, or {do}")
+
+
+def _probed(draft: Draft) -> bool:
+    """Whether the plan sends probes, or says something about it that cannot be read."""
+    compare = draft.data.get("compare", {})
+    return not isinstance(compare, dict) or "probe" in compare

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from rollout.domain.answers import Said
 from rollout.domain.endpoint import Effect, Seen
-from rollout.domain.measure import Interval
+from rollout.domain.measure import Arm, Interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +125,18 @@ class Endpoint(Protocol):
             histogram: Latencies are wanted with this interval.
             answers: The answers themselves are wanted, from about now on; an endpoint that keeps
                 none gives none.
+        """
+        ...
+
+    def history(self, *, seconds: float, batch: float) -> tuple[Arm, ...]:
+        """What the baseline answered lately, in batches, oldest first.
+
+        Args:
+            seconds: How far back.
+            batch: Length of a batch, seconds; one without requests stands for one that is missing.
+
+        Returns:
+            The baseline's live answers with their latencies; empty: the endpoint keeps none.
         """
         ...
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,12 @@ if TYPE_CHECKING:  # only to be read: `status` needs no preview
     from rollout.domain.endpoint import Seen
     from rollout.domain.events import RunStarted
     from rollout.domain.verdict import CheckJudgement, Judgement
+    from rollout.gates.power.baseline import Figure
+    from rollout.gates.power.forecast import Catch, Chance, CheckForecast
     from rollout.runtime.begin import Course
+    from rollout.runtime.differing import Diff
     from rollout.runtime.journal import Entry
+    from rollout.runtime.outlook import Outlook
     from rollout.runtime.preview import Preview
 
 Data = dict[str, object]
@@ -161,8 +166,79 @@ def preview_data(preview: Preview) -> Data:
             for step in preview.steps
         ],
         "changes": changes,
+        "outlook": None if preview.outlook is None else _outlook(preview.outlook),
         "warnings": list(preview.warnings),
     }
+
+
+def _outlook(outlook: Outlook) -> Data:
+    """What the gates would tell; a time that never comes is null."""
+    baseline = outlook.baseline
+    return {
+        "baseline": {
+            "rps": None if baseline.rps is None else _figure(baseline.rps),
+            "error_rate": _figure(baseline.error_rate),
+            "latency_basis": baseline.latency_from.value,
+            "dispersion": baseline.dispersion,
+        },
+        "stages": [
+            {
+                "id": each.id,
+                "title": each.title,
+                "gate": each.gate,
+                "limit_seconds": each.limit,
+                "candidate_rps": each.served,
+                "live": each.live,
+                "pass": _chance(each.passing),
+                "checks": [_forecast(check) for check in each.checks],
+            }
+            for each in outlook.stages
+        ],
+    }
+
+
+def _figure(figure: Figure) -> Data:
+    return {"value": figure.value, "basis": figure.basis.value, "where": figure.where}
+
+
+def _forecast(check: CheckForecast) -> Data:
+    crash = check.crash
+    return {
+        "check": check.name,
+        "not_estimated": check.unknown or check.no_pass or None,
+        "margin": _catch(check.catch),
+        "doubled": _catch(check.doubled),
+        "smallest": check.smallest,
+        "crash": None
+        if crash is None
+        else {
+            "failures": crash.failures,
+            "seconds": _finite(crash.seconds),
+            "exposed_requests": _finite(crash.exposed),
+        },
+        "pass": _chance(check.passing),
+    }
+
+
+def _catch(caught: Catch | None) -> Data | None:
+    if caught is None:
+        return None
+    return {
+        "effect": caught.effect,
+        **(_chance(caught.chance) or {}),
+        "exposed_requests": caught.exposed,
+        "bad_answers": caught.bad,
+    }
+
+
+def _chance(found: Chance | None) -> Data | None:
+    if found is None:
+        return None
+    return {"probability": found.probability, "seconds_for_80_percent": _finite(found.seconds)}
+
+
+def _finite(held: float) -> float | None:
+    return held if math.isfinite(held) else None
 
 
 def _seen(seen: Seen) -> Data:
@@ -216,3 +292,24 @@ def _split(split: Split | None) -> Data | None:
 
 def _moment(at: float | None) -> str | None:
     return None if at is None else words.instant(at)
+
+
+def diff_data(run: Run, differed: Diff) -> Data:
+    """How the answers of a run's deployments differed."""
+    return {
+        "run": run.id,
+        "baseline": run.baseline,
+        "candidate": run.candidate,
+        "compared": differed.compared,
+        "differing": differed.differing,
+        "groups": [
+            {
+                "path": each.path,
+                "kind": each.kind or None,
+                "pairs": each.pairs,
+                "stages": list(each.stages),
+                "example": None if each.example is None else encode(each.example),
+            }
+            for each in differed.groups
+        ],
+    }

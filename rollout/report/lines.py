@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from rollout.domain import events as e
+from rollout.domain.answers import Example
 from rollout.domain.run import Phase, Run
 from rollout.domain.units import spell_duration
 from rollout.domain.verdict import CheckJudgement, Judgement, Verdict
@@ -14,7 +15,14 @@ from rollout.report.onward import next_command
 from rollout.report.rows import Ink
 
 Work = e.Intended | e.EffectFailed | e.SetPointReached | e.StagePassed | e.LogsCollected
-Check = e.PreflightChecked | e.SmokeTested | e.ObservationBegan | e.Measured | e.RollbackProbed
+Check = (
+    e.PreflightChecked
+    | e.SmokeTested
+    | e.ObservationBegan
+    | e.Measured
+    | e.AnswersDiffered
+    | e.RollbackProbed
+)
 Move = (
     e.RunStarted
     | e.OwnerTook
@@ -66,10 +74,19 @@ def _checked(event: Check, run: Run) -> str:
             return f"observing stage {run.stage.id}" if run.stage else "observing"
         case e.Measured(judgement=judgement):
             return judged(judgement)
+        case e.AnswersDiffered(_, examples):
+            return f"answers differ: {'; '.join(differing(each) for each in examples)}"
         case e.RollbackProbed(ok, text):
             return f"rollback {'verified' if ok else 'not verified yet'}: {text}"
         case _:
             assert_never(event)
+
+
+def differing(example: Example) -> str:
+    """One way in which answers differ."""
+    found = example.difference
+    sides = f"{found.baseline or 'nothing'} by the baseline, {found.candidate or 'nothing'}"
+    return f"{found.path} ({found.kind.replace('_', ' ')}): {sides} by the candidate"
 
 
 def _moved(event: Move, run: Run) -> str:

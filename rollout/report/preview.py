@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Iterator, Sequence
 
 from rollout.domain.endpoint import DeploymentSeen, Seen
 from rollout.domain.outcome import outcome
 from rollout.domain.plan import Delete, Plan, Scale, Shift
 from rollout.domain.run import Run
-from rollout.domain.units import spell_duration
+from rollout.domain.units import spell_duration, spell_share
+from rollout.gates.criteria import spell_seconds
+from rollout.gates.power.baseline import SPREAD, Baseline, Basis, Figure
+from rollout.gates.power.forecast import Catch, Chance, CheckForecast, StageForecast
+from rollout.gates.power.words import chance, lasting
 from rollout.report import words
 from rollout.report.rows import Ink, Part, Piece, Row, columns, row
 from rollout.runtime.begin import Course
+from rollout.runtime.outlook import Outlook
 from rollout.runtime.preview import Preview, Step
 
 _INKS = {"+": Ink.GOOD, "~": Ink.WARN, "-": Ink.BAD}
+_WIDTH, _LEAD = 100, 9
+_POWER = (
+    *("check", "rolls back", "chance", "80 % in", "x2, +50 %", "finds", "crash"),
+    *("passes", "80 % in"),
+)
 
 
 # --- plan ---------------------------------------------------------------------
@@ -32,7 +43,10 @@ def plan_table(preview: Preview, version: str, file: str) -> tuple[Row, ...]:
     rows: list[Row] = [_title(plan, version), (), *_split_rows(preview), ()]
     if preview.steps:
         rows += [*_step_rows(preview.steps), ()]
-    rows += [row(Piece("Warning  ", Ink.WARN), text) for text in preview.warnings]
+    if preview.outlook is not None and preview.outlook.stages:
+        rows += [*_power(preview.outlook), (), *_exposure(preview.outlook), ()]
+    for text in preview.warnings:
+        rows += _wrapped(Piece("Warning", Ink.WARN), text)
     return (*rows, *_sum(preview, file))
 
 
@@ -104,6 +118,15 @@ def _step_rows(steps: Sequence[Step]) -> tuple[Row, ...]:
     return columns(table, indent=2)
 
 
+def _wrapped(lead: Piece, text: str) -> Iterator[Row]:
+    """A text of several lines beside its first word."""
+    kept = text.replace(" %", "\N{NO-BREAK SPACE}%")
+    for line in textwrap.wrap(kept, _WIDTH - _LEAD, break_long_words=False, break_on_hyphens=False):
+        spaced = line.replace("\N{NO-BREAK SPACE}", " ")
+        yield row(lead, " " * (_LEAD - len(lead.text)), spaced)
+        lead = Piece("")
+
+
 def _sum(preview: Preview, file: str) -> tuple[Row, ...]:
     standing, run = preview.standing, preview.standing.run
     if standing.course is Course.NOTHING and run is not None:
@@ -121,3 +144,101 @@ def _sum(preview: Preview, file: str) -> tuple[Row, ...]:
 
 def _was(run: Run) -> str:
     return outcome(run).replace("_", " ")
+
+
+# --- power ----------------------------------------------------------------------
+
+
+def _power(outlook: Outlook) -> Iterator[Row]:
+    """What the gates will tell: a line a stage, and one for each of its checks."""
+    yield from _wrapped(Piece("Power", Ink.STRONG), _basis(outlook.baseline))
+    known = [each for stage in outlook.stages for each in stage.checks if not each.unknown]
+    head: list[Part] = [Piece(each, Ink.DIM) for each in _POWER]
+    aligned = iter(columns([head, *map(_cells, known)], indent=4))
+    yield next(aligned)
+    for stage in outlook.stages:
+        yield _stage_row(stage)
+        for check in stage.checks:
+            why = f"    {check.name}: not estimated, for {check.unknown}"
+            yield row(why) if check.unknown else next(aligned)
+            if check.no_pass:
+                yield row(f"      its pass is not estimated, for {check.no_pass}")
+
+
+def _basis(baseline: Baseline) -> str:
+    """What the numbers rest on."""
+    rate = spell_share(float(f"{baseline.error_rate.value:.2g}"))
+    parts = [f"{baseline.rps.value:.3g} req/s ({_source(baseline.rps)})"] if baseline.rps else []
+    parts.append(f"{rate} errors ({_source(baseline.error_rate)})")
+    if baseline.latency_from is Basis.ASSUMED:
+        parts.append(f"latency spread {SPREAD} (assumed)")
+    else:
+        parts.append(f"p95 {spell_seconds(baseline.latency_at(0.95))} (observed)")
+    if baseline.dispersion > 1.0:
+        parts.append(f"errors in clusters of {baseline.dispersion:.2g}")
+    return f"at {', '.join(parts)}"
+
+
+def _source(figure: Figure) -> str:
+    return figure.where or figure.basis.value
+
+
+def _stage_row(stage: StageForecast) -> Row:
+    what = "req/s" if stage.live else "copies/s"
+    where = f", gate {stage.gate}, {stage.served:.3g} {what}: P(pass | healthy) "
+    told = "not estimated"
+    if stage.passing is not None:
+        found, needed = _chance(stage.passing)
+        told = f"{found} within {spell_duration(stage.limit)}, 80 % in {needed}"
+    return row("  ", Piece(stage.title, Ink.STRONG), where, told)
+
+
+def _cells(check: CheckForecast) -> list[Part]:
+    caught, crash = check.catch, check.crash
+    return [
+        check.name,
+        caught.effect if caught else "-",
+        *_chance(caught.chance if caught else None),
+        chance(check.doubled.chance.probability) if check.doubled else "-",
+        check.smallest or "-",
+        lasting(crash.seconds) if crash else "-",
+        *_chance(check.passing),
+    ]
+
+
+def _chance(found: Chance | None) -> tuple[str, str]:
+    return (chance(found.probability), lasting(found.seconds)) if found else ("-", "-")
+
+
+def _exposure(outlook: Outlook) -> Iterator[Row]:
+    """Whose requests a bad candidate answers until it is rolled back."""
+    lead = Piece("Exposure", Ink.STRONG)
+    for stage in outlook.stages:
+        yield from _wrapped(lead, f"{stage.title}: {_exposed(stage)}")
+        lead = Piece("")
+
+
+def _exposed(stage: StageForecast) -> str:
+    if not stage.live:
+        return "no user's request, only copies"
+    crash = stage.crash
+    told = [f"a crash {_about(crash.exposed)} requests, all answered badly"] if crash else []
+    caught = [(each.rule.check.name, each.catch) for each in stage.checks if each.catch]
+    if caught:
+        # Of errors it is known what a user gets; of the others only how many are asked.
+        name, worst = next((each for each in caught if each[1].bad is not None), caught[0])
+        told.append(f"{name} {worst.effect} {_about(worst.exposed)}{_badly(worst)}")
+    return "; ".join(told) or "not estimated"
+
+
+def _badly(caught: Catch) -> str:
+    return "" if caught.bad is None else f", {_about(caught.bad)} badly"
+
+
+def _about(count: float) -> str:
+    """A number to two digits.
+
+    >>> _about(572.3), _about(17663.8), _about(0.4)
+    ('~570', '~18,000', '~1')
+    """
+    return f"~{max(1, round(float(f'{count:.2g}'))):,}"

@@ -15,6 +15,7 @@ from rollout.domain.decisions import Act, Ask, Decision, On, Question, Record, R
 from rollout.domain.endpoint import Effect, Seen
 from rollout.domain.errors import EndpointError, EndpointRefused
 from rollout.domain.events import (
+    AnswersDiffered,
     EffectFailed,
     Event,
     Held,
@@ -96,6 +97,7 @@ class Driver:
                 if self._given_up(run, self.clock.monotonic() - began):
                     return self.journal.run
         finally:
+            self.meter.hearing.probes.stop()
             if self.load is not None:
                 self.load.stop()
 
@@ -220,10 +222,13 @@ class Driver:
     def _measure(self, run: Run, seen: Seen | None) -> Measured | None:
         if self.load is not None:
             self.load.start()
+        self.meter.hearing.probes.start()
         mirrored = seen is not None and _mirrored(run, seen)
         measured = self.meter.measure(run, mirrored=mirrored)
         if measured is not None:
             return measured
+        if (differing := self.meter.hearing.fresh_examples()) and run.stage is not None:
+            self._append(AnswersDiffered(run.stage.id, differing))
         if run.phase in (Phase.HELD, Phase.PAUSED):
             self._tell(Waiting(run, On.PERSON.value, None, self.journal.now()))
         if self.meter.judgement is not None:

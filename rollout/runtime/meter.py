@@ -20,10 +20,14 @@ from rollout.gates.judge import SOURCE_ERRORS, enter, fresh, ingest, judge
 from rollout.gates.rules import Rules
 from rollout.ports.clock import Clock
 from rollout.ports.endpoint import Endpoint
+from rollout.runtime.hearing import Hearing, Interest
+from rollout.stats import dispersion
+from rollout.stats.counts import Counts
 
 PACE = 1.0  # seconds between readings
 HISTOGRAM_EVERY = 2.0  # seconds between readings with latencies
 OUTAGE_STEP = 10.0  # seconds of a broken source that count as one source error
+HISTORY = 3600.0  # seconds before the rollout that say how the baseline's errors cluster
 SILENCE = 300.0  # seconds without a closed interval after which a source counts as broken
 UNREACHED = ""  # a cursor: the source did not answer yet, so measurements begin once it does
 
@@ -59,8 +63,11 @@ class _Tape:
 class Meter:
     """The measuring side of a runner; its memory is worthless after a crash, and may be."""
 
-    def __init__(self, endpoint: Endpoint, rules: Rules, clock: Clock) -> None:
+    def __init__(
+        self, endpoint: Endpoint, rules: Rules, clock: Clock, hearing: Hearing | None = None
+    ) -> None:
         self._endpoint = endpoint
+        self.hearing = hearing or Hearing(Interest({}, (), ()))
         self._rules = rules
         self._clock = clock
         self._tape: _Tape | None = None
@@ -70,12 +77,21 @@ class Meter:
         """From now on measurements belong to the present stage."""
         # Behind the last stage (a pause came before the end) that stage's guard goes on.
         stage = min(run.at, len(self._rules.stages) - 1)
-        evidence = enter(self._rules, run.evidence or fresh(), stage)
+        evidence = enter(self._rules, run.evidence or fresh(self._dispersion()), stage)
         try:
             cursor = self._endpoint.cursor()
         except EndpointError:
             cursor = UNREACHED
         return ObservationBegan(cursor, evidence)
+
+    def _dispersion(self) -> float:
+        """How much the baseline's errors come in clusters, from its history before the rollout."""
+        try:
+            past = self._endpoint.history(seconds=HISTORY, batch=dispersion.BATCH)
+        except EndpointError:
+            return 1.0
+        batches = [Counts(each.errors, each.requests) for each in past]
+        return dispersion.estimated(batches).phi
 
     def measure(self, run: Run, *, mirrored: bool) -> Measured | None:
         """Read what is new; None while there is nothing worth an append.
@@ -112,19 +128,25 @@ class Meter:
         try:
             if tape.cursor == UNREACHED:
                 tape.cursor = self._endpoint.cursor()
-            reading = self._endpoint.read(tape.cursor, mirrored=mirrored, histogram=wanted)
+            reading = self._endpoint.read(
+                tape.cursor,
+                mirrored=mirrored,
+                histogram=wanted,
+                answers=self.hearing.interest.anything,
+            )
         except EndpointError:
             tape.broken_since = now if tape.broken_since is None else tape.broken_since
             return
         tape.broken_since = None
         tape.cursor = reading.cursor
-        if reading.interval is None:
+        interval = self.hearing.hear(reading)
+        if interval is None:
             return
         tape.heard_at = now
         if wanted:
             tape.histogram_at = now
-        tape.intervals.append(reading.interval)
-        tape.evidence = ingest(self._rules, tape.evidence, reading.interval)
+        tape.intervals.append(interval)
+        tape.evidence = ingest(self._rules, tape.evidence, interval)
 
     def _cut(
         self, run: Run, tape: _Tape, judgement: Judgement, now: float, *, mirrored: bool

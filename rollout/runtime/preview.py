@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rollout.domain.endpoint import Seen
 from rollout.domain.plan import (
@@ -23,6 +24,9 @@ from rollout.domain.plan import (
 from rollout.domain.run import Split
 from rollout.domain.units import spell_duration
 from rollout.runtime.begin import Course, Standing
+
+if TYPE_CHECKING:  # only to be read: most previews are made without
+    from rollout.runtime.outlook import Outlook
 
 WHOLE = 100  # percent
 
@@ -58,6 +62,7 @@ class Preview:
         standing: Whether a run would be started, resumed, or nothing is to be done.
         steps: The stages in order; those already behind an open run are left out.
         warnings: Sentences a person should read before applying.
+        outlook: What the gates would tell; None: nothing is gated, or nobody asked.
     """
 
     plan: Plan
@@ -65,6 +70,7 @@ class Preview:
     standing: Standing
     steps: tuple[Step, ...]
     warnings: tuple[str, ...] = ()
+    outlook: Outlook | None = None
 
     @property
     def changes(self) -> dict[str, int]:
@@ -75,8 +81,10 @@ class Preview:
         }
 
 
-def preview_of(plan: Plan, seen: Seen, standing: Standing) -> Preview:
-    """Lay the plan over the endpoint as it is."""
+def preview_of(
+    plan: Plan, seen: Seen, standing: Standing, outlook: Outlook | None = None
+) -> Preview:
+    """Lay the plan over the endpoint as it is; the outlook's warnings come after the others."""
     if standing.course is Course.NOTHING:
         return Preview(plan, seen, standing, ())
     run = standing.run
@@ -89,7 +97,8 @@ def preview_of(plan: Plan, seen: Seen, standing: Standing) -> Preview:
             share = stage.work.percent
         if at >= behind and step is not None:
             steps.append(step)
-    return Preview(plan, seen, standing, tuple(steps), _warnings(plan, seen, standing))
+    warnings = _warnings(plan, seen, standing) + (outlook.warnings if outlook else ())
+    return Preview(plan, seen, standing, tuple(steps), warnings, outlook)
 
 
 def _step(plan: Plan, stage: Stage, seen: Seen, share: int) -> Step | None:

@@ -27,6 +27,7 @@ NAMES: Mapping[type, str] = {
     e.RollbackProbed: "rollback.probed",
     e.RollbackUnverified: "rollback.unverified",
     e.LogsCollected: "logs.collected",
+    e.AnswersDiffered: "answers.differed",
     e.RolledBack: "rollback.done",
     e.Ended: "run.ended",
     e.Approved: "order.approved",

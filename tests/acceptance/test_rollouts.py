@@ -164,6 +164,45 @@ def test_another_shape_is_caught_by_the_smoke_test(site: Site) -> None:
     assert "$[0]" in read_json(done)["cause"]["text"]
 
 
+def test_answers_with_holes_are_caught_in_the_mirror_and_the_diff_names_the_field(
+    site: Site,
+) -> None:
+    plan = site.quick("plans/bad-gaps.yaml")
+    up(site, plan)
+
+    with site.traffic(plan, RPS) as clients:
+        done = site.rollout("apply", plan, "--auto-approve", "-o", "json")
+    clients.stop()
+    diff = site.rollout("diff", "-o", "json")
+    verified = site.rollout("verify")
+
+    said = read_json(done)
+    assert (done.returncode, said["outcome"]) == (10, "rolled_back"), done.stderr
+    assert "response_agreement failed" in said["cause"]["text"]
+    assert said["exposure"]["requests"] == 0
+    assert clients.failed() == []
+    assert "gaps" not in {each.deployment for each in clients.answers}
+    groups = read_json(diff)["groups"]
+    assert [(each["path"], each["kind"]) for each in groups] == [("$[*]", "type")]
+    assert "null" in groups[0]["example"]["candidate"]
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+
+
+def test_predictions_that_moved_are_caught_in_the_mirror(site: Site) -> None:
+    plan = site.quick("plans/bad-units.yaml")
+    up(site, plan)
+
+    with site.traffic(plan, RPS) as clients:
+        done = site.rollout("apply", plan, "--auto-approve", "-o", "json")
+    clients.stop()
+
+    said = read_json(done)
+    assert (done.returncode, said["outcome"]) == (10, "rolled_back"), done.stderr
+    assert "prediction_drift failed" in said["cause"]["text"]
+    assert said["exposure"]["requests"] == 0
+    assert clients.failed() == []
+
+
 def test_no_traffic_is_no_pass(site: Site) -> None:
     plan = site.change(
         "plans/safe-rollout.yaml",

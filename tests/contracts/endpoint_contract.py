@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Protocol, TypeVar
 
 import pytest
 
+from rollout.domain.answers import Said
 from rollout.domain.endpoint import (
     Condition,
     CreateEndpoint,
@@ -20,7 +22,7 @@ from rollout.domain.errors import EndpointError, EndpointRefused
 from rollout.domain.measure import NEVER, Arm, Interval
 from rollout.domain.plan import Plan
 from rollout.domain.roles import BASELINE, CANDIDATE
-from rollout.ports.endpoint import Endpoint
+from rollout.ports.endpoint import Endpoint, Reading
 
 T = TypeVar("T")
 RUN = "r-00c0ffee"
@@ -90,8 +92,39 @@ class Tally:
         return found
 
 
+class Answers(Tally):
+    """What is said from a cursor on, and what is counted with it."""
+
+    def __init__(self, endpoint: Endpoint, *, mirrored: bool = False) -> None:
+        super().__init__(endpoint, mirrored=mirrored)
+        self.readings: list[Reading] = []
+
+    def read(self, *, histogram: bool = False) -> Interval | None:
+        reading = self.endpoint.read(
+            self.cursor, mirrored=self.mirrored, histogram=histogram, answers=True
+        )
+        self.cursor = reading.cursor
+        if reading.interval is not None:
+            self.intervals.append(reading.interval)
+            self.readings.append(reading)
+        return reading.interval
+
+    def said(self, role: str) -> list[Said]:
+        return [said for each in self.readings for said in each.said[role]]
+
+    @property
+    def pairs(self) -> list[tuple[Said, Said]]:
+        return [pair for each in self.readings for pair in each.pairs]
+
+
 class EndpointContract:
-    """Promises of the port. ``bench`` makes a fresh one; override it."""
+    """Promises of the port. ``bench`` makes a fresh one; override it.
+
+    Args:
+        keeps_answers: Whether what was answered can be read at all.
+    """
+
+    keeps_answers = True
 
     @pytest.fixture
     def bench(self) -> Iterator[Bench]:
@@ -114,6 +147,22 @@ class EndpointContract:
         bench.settle(lambda: ready(endpoint, BLUE) and ready(endpoint, GREEN))
         share(bench, endpoint, ALL_BLUE)
         return endpoint
+
+    @pytest.fixture
+    def keeping(self, bench: Bench, served: Endpoint) -> Endpoint:
+        """``served``, where somebody has asked for answers and they come."""
+        if not self.keeps_answers:
+            pytest.skip("this endpoint keeps no answers")
+        tally = Answers(served)
+
+        def come() -> bool:
+            send(served, bench, 1)
+            tally.read()
+            return bool(tally.said(BASELINE))
+
+        bench.settle(come)
+        pass_time(bench, served)
+        return served
 
     # --- what is there ---
 
@@ -413,6 +462,90 @@ class EndpointContract:
         assert mirrored.requests(BASELINE) == live.requests(BASELINE) == 60
         assert 0 < mirrored.requests(CANDIDATE) < 60
         assert live.requests(CANDIDATE) == 0
+
+    # --- answers ---
+
+    def test_answers_come_only_where_they_are_asked_for(self, bench, keeping):
+        begin = keeping.cursor()
+        send(keeping, bench, 5)
+
+        asked = bench.settle(
+            lambda: len(
+                (found := keeping.read(begin, mirrored=False, histogram=True, answers=True))
+                .said.get(BASELINE, ())
+            ) == 5 and found
+        )  # fmt: skip
+        unasked = keeping.read(begin, mirrored=False, histogram=True)
+
+        assert unasked.interval.arms == asked.interval.arms
+        assert (unasked.said, unasked.pairs) == ({}, ())
+        assert {(said.status, said.whole) for said in asked.said[BASELINE]} == {(200, True)}
+        assert asked.said[CANDIDATE] == ()
+
+    def test_as_many_answers_come_as_are_counted(self, bench, keeping):
+        share(bench, keeping, SetSplit({BLUE: 50, GREEN: 50}))
+        tally = Answers(keeping)
+        for _ in range(3):
+            send(keeping, bench, 10)
+            keeping.probe(bench.bad_body(), deployment=None, timeout=10.0)
+            tally.read()
+
+        bench.settle(lambda: tally.requests(BASELINE) + tally.requests(CANDIDATE) >= 33)
+
+        for each in tally.readings:
+            for role, arm in each.interval.arms.items():
+                assert len(each.said[role]) == arm.requests
+                assert sum(said.status >= 400 for said in each.said[role]) == arm.errors
+        assert tally.said(BASELINE)
+        assert tally.said(CANDIDATE)
+        assert tally.pairs == []
+
+    def test_a_pair_is_two_answers_to_one_request(self, bench, keeping):
+        share(bench, keeping, SetSplit({BLUE: 100}, {GREEN: 50}))
+        tally = Answers(keeping, mirrored=True)
+        for _ in range(25):
+            send(keeping, bench, 1)
+            keeping.probe(bench.bad_body(), deployment=None, timeout=10.0)
+            keeping.probe(bench.bad_body(), deployment=GREEN, timeout=10.0)
+
+        bench.settle(
+            lambda: (
+                tally.requests(BASELINE) >= 50
+                and len(tally.pairs) == sum(arm.requests for arm in tally.arms(CANDIDATE))
+            )
+        )
+
+        assert 0 < len(tally.pairs) == len(tally.said(CANDIDATE)) < 50
+        assert {first.status for first, _ in tally.pairs} > {200}
+        assert all(first.status == second.status for first, second in tally.pairs)
+        assert all(first.whole and second.whole for first, second in tally.pairs)
+
+    def test_answers_read_in_two_steps_are_those_read_in_one(self, bench, keeping):
+        share(bench, keeping, SetSplit({BLUE: 100}, {GREEN: 50}))
+        tally = Answers(keeping, mirrored=True)
+        begin = tally.cursor
+        for rounds in (1, 2):
+            send(keeping, bench, 20)
+            bench.settle(lambda wanted=20 * rounds: tally.requests(BASELINE) >= wanted)
+        bench.settle(
+            lambda: (
+                tally.read()
+                and len(tally.pairs) == sum(arm.requests for arm in tally.arms(CANDIDATE))
+            )
+        )
+
+        again = keeping.read(begin, mirrored=True, histogram=False, answers=True)
+
+        assert Counter(again.pairs) == Counter(tally.pairs)
+        assert again.pairs
+        for role in (BASELINE, CANDIDATE):
+            assert Counter(again.said[role]) == Counter(tally.said(role))
+            assert len(again.said[role]) == again.interval.arms[role].requests
+        rest = keeping.read(again.cursor, mirrored=True, histogram=False, answers=True)
+        assert not any(rest.said.values())
+        assert rest.pairs == ()
+
+    # --- load ---
 
     def test_load_flows_from_start_to_stop(self, bench, served):
         load = served.load(20.0, bench.plan().requests)

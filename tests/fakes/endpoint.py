@@ -20,6 +20,7 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple, TypeVar, assert_never
 
+from rollout.domain.answers import Said
 from rollout.domain.codec import encode
 from rollout.domain.endpoint import (
     Condition,
@@ -41,6 +42,8 @@ from rollout.ports.endpoint import Answer, Finding, Reading
 MIRROR_LIMIT = 50  # percent, as at Azure
 WHOLE = 100  # percent
 ANSWER = b"[1.5]"
+FAILURE = b"KeyError: 'tenure'"
+KEPT_BYTES = 16 * 1024  # of an answer
 BAD_BODY = b"not what the model expects"  # a request that every deployment answers with an error
 _LOG_GROWTH, _LOG_BASE = math.log(GROWTH), math.log(1e-6)
 
@@ -99,12 +102,21 @@ class Shared:
 
 @dataclass(frozen=True)
 class Manner:
-    """How a deployment answers; its latency is lognormal around ``seconds``."""
+    """How a deployment answers; its latency is lognormal around ``seconds``.
+
+    Args:
+        body: What it says to everything.
+        answer: What it says to a request, in place of ``body``; drawn with the request's own
+            chance, which is the same for every deployment. In a world that is kept in a file it
+            must be a function of a module.
+    """
 
     error_rate: float = 0.0
     seconds: float = 0.05
     spread: float = 0.3
     body: bytes = ANSWER
+    answer: Callable[[Random], bytes] | None = None
+    content_type: str = "application/json"
 
 
 class Copy(NamedTuple):
@@ -116,11 +128,15 @@ class Copy(NamedTuple):
 
 
 class Request(NamedTuple):
-    """A client's request: who answered it, and what the mirror's copy came to."""
+    """A client's request: who answered it, and what the mirror's copy came to.
+
+    ``number`` tells apart the requests of runners, of which there may be several at one moment.
+    """
 
     at: float
     live: Copy
     copy: Copy | None
+    number: int = 0
 
 
 class Accepted(NamedTuple):
@@ -425,13 +441,25 @@ class World:
         if deployment is None:
             request = _Rule(real, now).request(now, chance, bad=body == BAD_BODY)
             if request is not None:
+                request = request._replace(number=real.sent)
                 real.probed.append(request)
             return request
         found = real.deployments.get(deployment)
         if found is None or not found.serves:
             return None
         manner = real.manner(deployment, now)
-        return Request(now, _answer(deployment, manner, chance, bad=body == BAD_BODY), None)
+        live = _answer(deployment, manner, chance, bad=body == BAD_BODY)
+        return Request(now, live, None, real.sent)
+
+    def said(self, real: Reality, request: Request, copy: Copy) -> Said:
+        """What a deployment answered to a request."""
+        if copy.failed:
+            return Said(500, FAILURE, "text/plain")
+        manner = real.manner(copy.name, request.at)
+        chance = Random(f"{self._seed} said {request.at!r} {request.number}")  # noqa: S311
+        body = manner.answer(chance) if manner.answer else manner.body
+        whole = len(body) <= KEPT_BYTES
+        return Said(200, body[:KEPT_BYTES], manner.content_type, whole)
 
 
 class _Rule:
@@ -504,6 +532,7 @@ class FakeEndpoint:
         self._world = world
         self._who = who
         self._inputs = inputs or {}
+        self.past: tuple[Arm, ...] = ()
 
     @property
     def key(self) -> str:
@@ -539,7 +568,14 @@ class FakeEndpoint:
     def read(
         self, cursor: str, *, mirrored: bool, histogram: bool, answers: bool = False
     ) -> Reading:
-        return self._called("read", lambda real: self._read(real, cursor, mirrored, histogram))
+        def read(real: Reality) -> Reading:
+            reading = self._read(real, cursor, mirrored, histogram)
+            return self._with_answers(real, cursor, reading, mirrored) if answers else reading
+
+        return self._called("read", read)
+
+    def history(self, *, seconds: float, batch: float) -> tuple[Arm, ...]:
+        return self.past
 
     def load(self, rps: float, bodies: tuple[bytes, ...]) -> FakeLoad:
         return FakeLoad(self._world, rps, f"load of {self._who or id(self)}")
@@ -600,12 +636,13 @@ class FakeEndpoint:
         if found is None:
             return Answer(404, 0.001, body=b"nobody answers here")
         name, bucket, failed = found.live
+        said = self._world.said(real, found, found.live)
         if failed:
-            return Answer(500, 0.001, name, b"KeyError: 'tenure'")
+            return Answer(said.status, 0.001, name, said.body)
         seconds = 1e-6 * GROWTH**bucket
         if seconds > timeout:
             return Answer(0, timeout, error=f"no answer within {timeout:g} s")
-        return Answer(200, seconds, name, real.manner(name, found.at).body)
+        return Answer(said.status, seconds, name, said.body)
 
     def _logs(self, real: Reality, deployment: str, tail: int) -> str:
         if deployment not in real.deployments:
@@ -624,7 +661,7 @@ class FakeEndpoint:
         if end <= at.seen or now < real.mute_until:
             return Reading(cursor, None)
         closed = [each for each in real.probed if each.at < end]
-        new = [*self._world.requests(real, at.seen, end), *closed[at.probed :]]
+        new = self._new(real, at, end)
         bear = [*self._world.requests(real, at.covered, end), *closed[at.told :]]
         arms = {
             role: _arm(
@@ -638,6 +675,37 @@ class FakeEndpoint:
         told = (end, len(closed)) if histogram else (at.covered, at.told)
         after = _Cursor(end, told[0], len(closed), told[1])
         return Reading(after.text, Interval(at.seen, end, arms))
+
+    def _new(self, real: Reality, at: _Cursor, end: float) -> list[Request]:
+        closed = [each for each in real.probed if each.at < end]
+        return [*self._world.requests(real, at.seen, end), *closed[at.probed :]]
+
+    def _with_answers(
+        self, real: Reality, cursor: str, reading: Reading, mirrored: bool
+    ) -> Reading:
+        """The reading with what was said to the requests that it counts."""
+        if reading.interval is None:
+            return reading
+        new = self._new(real, _Cursor.of(cursor), reading.interval.end)
+        baseline, candidate = self._plan.baseline.name, self._plan.candidate.name
+
+        def told(name: str, *, copies: bool) -> tuple[Said, ...]:
+            found = [(each, each.copy if copies else each.live) for each in new]
+            return tuple(
+                self._world.said(real, each, one) for each, one in found if one and one.name == name
+            )
+
+        pairs = tuple(
+            (self._world.said(real, each, each.live), self._world.said(real, each, each.copy))
+            for each in new
+            if mirrored and each.live.name == baseline
+            if each.copy is not None and each.copy.name == candidate
+        )
+        said = {
+            "baseline": told(baseline, copies=False),
+            "candidate": told(candidate, copies=mirrored),
+        }
+        return replace(reading, said=said, pairs=pairs)
 
     # --- changing ---
 

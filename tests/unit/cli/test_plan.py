@@ -1,6 +1,11 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
 
 from rollout.cli.exits import Exit
 from tests.unit.cli.scene import PLAN, Scene
@@ -18,8 +23,16 @@ After   blue    1 instance        ready   live 0 %
   3  shift 10 %    ~  blue 100 -> blue 90 green 10, mirror {}   <= 1h  gate canary, at most 10m
   4  shift 100 %   ~  blue 90 green 10 -> green 100, mirror {}  <= 1h
 
+Warning  The rate of requests is not known, so the power of the gates is not estimated. State it:
+         rollout plan plan.yaml --rps 50
 Plan: 1 to add, 2 to change, 0 to delete.   Apply it: rollout apply plan.yaml
 """
+POWER = """\
+Power    at 100 req/s (--rps), 0.2 % errors (--error-rate), latency spread 0.5 (assumed)
+    check        rolls back  chance  80 % in  x2, +50 %  finds   crash  passes  80 % in
+  shift 10 %, gate canary, 10 req/s: P(pass | healthy) >99 % within 10m, 80 % in 19s
+"""
+PAGE = Path(__file__).resolve().parents[3] / "docs/power.md"
 
 
 def test_the_table(scene: Scene) -> None:
@@ -91,3 +104,60 @@ def test_an_invalid_plan_is_told_with_its_findings(scene: Scene) -> None:
     assert data["outcome"] == "invalid"
     assert data["error"]["findings"]
     assert "plan.yaml:1:1" in told.err
+
+
+def test_the_power_of_the_gates_at_a_stated_rate(scene: Scene) -> None:
+    told = scene.call("plan", "plan.yaml", "--rps", "100", "--error-rate", "0.2%")
+
+    assert POWER in told.out
+    assert "Warning" not in told.out
+    assert max(map(len, told.out.splitlines())) <= 100
+
+
+def test_the_power_in_json(scene: Scene) -> None:
+    data = json.loads(scene.call("plan", "plan.yaml", "--rps", "100", "-o", "json").out)
+
+    (stage,) = data["outlook"]["stages"]
+    errors, latency = stage["checks"]
+    assert data["outlook"]["baseline"]["rps"] == {
+        "value": 100.0,
+        "basis": "stated",
+        "where": "--rps",
+    }
+    assert (stage["id"], stage["gate"], stage["live"]) == ("shift-10", "canary", True)
+    assert stage["pass"]["probability"] > 0.99
+    assert errors["margin"]["effect"] == "+3pp"
+    assert errors["crash"] == {"failures": 4, "seconds": 1.0, "exposed_requests": 10.0}
+    assert latency["check"] == "latency_p95"
+
+
+def test_without_a_rate_the_json_has_no_stages(scene: Scene) -> None:
+    data = json.loads(scene.call("plan", "plan.yaml", "-o", "json").out)
+
+    assert data["outlook"]["baseline"]["rps"] is None
+    assert data["outlook"]["stages"] == []
+    assert "--rps" in data["warnings"][0]
+
+
+@pytest.mark.parametrize(
+    "words", [("--rps", "0"), ("--rps", "many"), ("--error-rate", "2"), ("--error-rate", "200%")]
+)
+def test_a_senseless_statement_is_refused(scene: Scene, words: tuple[str, ...]) -> None:
+    told = scene.call("plan", "plan.yaml", *words)
+
+    assert told.code == Exit.USAGE
+    assert words[0] in told.err
+
+
+def test_the_page_about_power_shows_what_the_command_says(scene: Scene) -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    plan, said = (re.search(rf"```{kind}\n(.*?)```", page, re.S) for kind in ("yaml", "text"))
+    command = re.search(r"`(rollout plan [^`]+)`", page)
+    assert plan
+    assert said
+    assert command
+    scene.write(plan[1])
+
+    told = scene.call(*shlex.split(command[1])[1:])
+
+    assert told.out.endswith(said[1])

@@ -72,6 +72,7 @@ HAPPENED: dict[type, e.Event] = {
         e.RollbackProbed(ok=True, text=""),
         e.RollbackUnverified(""),
         e.LogsCollected("green", ""),
+        e.AnswersDiffered("mirror-10", ()),
         e.RolledBack(),
         e.Ended(),
     )
@@ -123,6 +124,7 @@ def test_nothing_changes_a_run_that_is_over(phase: Phase, event: e.Event) -> Non
         (e.Ended, {*OPEN, *BACK}),
         (e.OwnerTook, set()),
         (e.LogsCollected, set()),
+        (e.AnswersDiffered, set()),
     ],
 )
 def test_an_event_counts_only_in_the_phases_it_belongs_to(kind: type, phases: set[Phase]) -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from rollout.domain import events as e, plan as p
+from rollout.domain.answers import Difference, Example
 from rollout.domain.codec import TAG, decode, encode
 from rollout.domain.criteria import Check, Gate, OnInconclusive
 from rollout.domain.endpoint import (
@@ -67,6 +68,9 @@ EVENTS: tuple[e.Event, ...] = (
     e.RollbackProbed(ok=False, text="bad"),
     e.RollbackUnverified("late"),
     e.LogsCollected("green", "Traceback\n\x1b[31m"),
+    e.AnswersDiffered(
+        "mirror-10", (Example(Difference("$", "status", "200", "500"), "200 {}", "500 x"),)
+    ),
     e.RolledBack(),
     e.Ended(),
     e.Ended(because(Why.DEADLINE)),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from rollout.adapters.endpoints.local import listeners, routes, xds
+from rollout.adapters.endpoints.local import answers, listeners, routes, xds
 from rollout.adapters.endpoints.local.xds import Config, Host, Layout, Upstream
 
 LAYOUT = Layout(8700, Path("/x"), Path("/a.jsonl"), Path("/admin"), Path("/shadow"))
@@ -113,3 +115,39 @@ def test_a_leaving_deployment_has_a_cluster_and_no_route() -> None:
 
     assert "green" not in text
     assert "ep~green~live" in json.dumps(xds.clusters(config, LAYOUT))
+
+
+def by_name(config: Config) -> dict[str, dict]:
+    """Every route of both listeners."""
+    tables = [*routes.routes(config), *routes.shadow_routes(config)]
+    return {one["name"]: one for table in tables for one in table["virtual_hosts"][0]["routes"]}
+
+
+def test_answers_are_kept_only_of_what_is_measured() -> None:
+    config = Config(UPSTREAMS, {"blue": 100}, {"green": 50}, KEYS)
+
+    off, on = by_name(config), by_name(replace(config, capture_until=1_800_000_000))
+
+    assert answers.FILTER not in json.dumps(off)
+    assert {name for name, route in on.items() if answers.FILTER in json.dumps(route)} == {
+        "split", "shadow:blue", "shadow:green",
+    }  # fmt: skip
+    here = on["split"]["typed_per_filter_config"][answers.FILTER]["config"]
+    assert here["filter_context"] == {"until": 1_800_000_000, "most": 16_384}
+
+
+def test_the_capture_is_off_in_every_listener_and_behind_the_keys() -> None:
+    for one in listeners.bootstrap(LAYOUT)["static_resources"]["listeners"]:
+        manager = one["filter_chains"][0]["filters"][0]["typed_config"]
+        *others, capture, router = manager["http_filters"]
+
+        assert (capture["name"], capture["disabled"]) == (answers.FILTER, True)
+        assert router["name"] == "envoy.filters.http.router"
+        assert [each["name"] for each in others] in ([], [listeners.KEY_FILTER])
+
+
+def test_no_header_of_a_request_is_logged_but_the_id() -> None:
+    text = json.dumps(listeners.bootstrap(LAYOUT)["static_resources"]["listeners"])
+
+    assert re.findall(r"%REQ\([^)]*\)%", text) == ["%REQ(X-ROLLOUT-ID)%"] * 2
+    assert "%RESP" not in text.replace("%RESPONSE_", "")

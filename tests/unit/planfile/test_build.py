@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from rollout.domain.criteria import Check, OnInconclusive, Risk
+from rollout.domain.answers import CompareRule
+from rollout.domain.criteria import Check, Custom, OnInconclusive, Probing, Risk
 from rollout.domain.plan import (
     Approve,
     Bootstrap,
@@ -27,8 +28,9 @@ from rollout.domain.plan import (
     Wait,
 )
 from rollout.domain.units import Allowance
+from rollout.gates.rules import compile_rules
 from rollout.planfile.load import load
-from tests.unit.planfile.plans import HEAD, SMALL, VALID, plan_of
+from tests.unit.planfile.plans import HEAD, SMALL, VALID, look, plan_of
 
 HOUR, DAY = 3600.0, 86400.0
 
@@ -85,7 +87,7 @@ def test_every_kind_of_stage(every: Plan) -> None:
         Stage("approve", Approve()),
         Stage("shift-10", Shift(10), gate="canary", after=60),
         Stage("shift-50", Shift(50), gate="relative"),
-        Stage("wait-10m", Wait(600)),
+        Stage("wait-10m", Wait(600), gate="answers"),
         Stage("wait-1d", Wait(DAY), gate="canary"),
         Stage("approve-2", Approve(("ml-leads", "ada"), DAY)),
         Stage("approve-3", Approve()),
@@ -124,9 +126,126 @@ def test_the_rest_of_the_plan(every: Plan) -> None:
     assert every.labels["on"] == "call"
     assert every.labels["literal"] == "${not.a.reference}"
     assert every.load_rps == 0.5
+    assert every.compare == Probing(rps=1, noise=False, examples=0)
     assert every.risk == Risk(0.005, 0.499)
     assert every.on_failure == OnFailure("hold", "delete", 300, verify_smoke=True, collect_logs=0)
     assert every.deadline == 30 * DAY
+
+
+@pytest.fixture(scope="module")
+def answers() -> Plan:
+    return load(VALID / "answers.yaml", variables={}, environment={})
+
+
+def test_probes_have_a_rate(answers: Plan) -> None:
+    assert answers.compare == Probing(rps=2, noise=True, examples=5)
+
+
+def test_metrics_of_the_plans_own_keep_its_order(answers: Plan) -> None:
+    assert answers.customs == (
+        Custom("confident", "ratio", "$.confidence", above=0.8, better="higher"),
+        Custom("polite", "ratio", '$["tone of voice"]', equals="polite"),
+        Custom("flagged", "ratio", "$.flags[0]", equals="true"),
+        Custom("grade", "ratio", "$.grade", equals="1.5"),
+        Custom("middle", "ratio", "$", above=-1, below=1000),
+        Custom("tokens", "mean", "$.usage.tokens"),
+        Custom("score", "mean", "$[0]", low=-40, high=400),
+        Custom("stars", "mean", "$.stars", better="higher", low=1, high=5),
+        Custom("unused", "mean", "$.x"),
+    )
+
+
+def test_checks_of_answers(answers: Plan) -> None:
+    rules = (
+        CompareRule("$[*]", rel_tolerance=0.01, abs_tolerance=0.5, unordered=True),
+        CompareRule("$.id", ignore=True),
+        CompareRule('$.scores[*]["a b"]'),
+    )
+
+    assert answers.gates["shadow"].checks == (
+        Check("response_agreement", maximum=0.01),
+        Check("response_agreement", maximum=0.02, compare=rules),
+        Check(
+            "prediction_drift",
+            tolerance=Allowance(points=0.02),
+            margin=Allowance(points=0.05),
+            path="$[0]",
+        ),
+        Check("prediction_drift", tolerance=Allowance(points=0.01), severity="warn", path="$[1]"),
+        Check("requests", tolerance=Allowance(points=0.01)),
+    )
+
+
+def test_checks_of_the_plans_own_metrics_know_what_these_are(answers: Plan) -> None:
+    points = {"tolerance": Allowance(points=0.02), "margin": Allowance(points=0.05)}
+    part = {"tolerance": Allowance(1.1), "margin": Allowance(1.2)}
+
+    assert answers.gates["canary"].checks[4:] == (
+        Check("response_agreement", maximum=0.01),
+        Check("requests"),
+        Check("confident", kind="ratio", better="higher", **points),
+        Check("confident", kind="ratio", better="higher", minimum=0.8),
+        Check("polite", kind="ratio", **part),
+        Check("flagged", kind="ratio", maximum=0.2),
+        Check("tokens", kind="mean", **part),
+        Check("tokens", kind="mean", maximum=500),
+        Check("tokens", kind="mean", minimum=3, severity="warn"),
+        Check(
+            "stars",
+            tolerance=Allowance(),
+            margin=Allowance(1.05),
+            kind="mean",
+            better="higher",
+            low=1,
+            high=5,
+        ),
+        Check("score", kind="mean", maximum=300, low=-40, high=400),
+    )
+    assert answers.gates["bake"].checks == (
+        Check("middle", kind="ratio", minimum=0.5),
+        Check("score", kind="mean", minimum=-5.5, low=-40, high=400),
+        Check("response_agreement", maximum=0.05, compare=(CompareRule("$"),)),
+    )
+
+
+def test_a_check_warns_or_decides(answers: Plan) -> None:
+    severities = [each.severity for each in answers.gates["canary"].checks[:4]]
+
+    assert severities == ["fail", "warn", "fail", "warn"]
+
+
+def test_every_check_of_a_valid_plan_is_one_that_the_gates_can_run(
+    every: Plan, answers: Plan
+) -> None:
+    for plan in (every, answers):
+        rules = compile_rules(plan)
+
+        assert all(check.failing or check.passing for each in rules.stages for check in each.checks)
+
+
+@pytest.mark.parametrize(
+    ("written", "equals"),
+    [
+        ("true", "true"),
+        ("'true'", "true"),
+        ("yes", "yes"),
+        ("1", "1"),
+        ("1.5", "1.5"),
+        ("1e20", "1e+20"),
+        ("-0.00001", "-1e-05"),
+        ("'0.50'", "0.50"),
+        ("null", None),
+    ],
+)
+def test_a_value_that_counts_is_kept_as_json_writes_it(
+    tmp_path: Path, written: str, equals: str | None
+) -> None:
+    text = SMALL + f"metrics: {{custom: {{m: {{kind: ratio, path: $, equals: {written}}}}}}}\n"
+
+    if equals is None:
+        assert look(tmp_path, text)[0] is None
+    else:
+        assert plan_of(tmp_path, text).customs[0].equals == equals
 
 
 def bootstrapped(folder: Path, stages: str) -> list[str]:

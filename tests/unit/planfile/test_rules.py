@@ -74,8 +74,12 @@ def test_the_adapter_is_not_asked_about_a_file_that_is_missing(tmp_path: Path) -
 
 @pytest.mark.parametrize("broken", ["5", "[]", "null", "{}", "text", "[1, 2]", "{deployment: 5}"])
 @pytest.mark.parametrize(
-    "key", ["endpoint", "baseline", "candidate", "gates", "stages", "requests", "policy", "labels"]
-)
+    "key",
+    [
+        "endpoint", "baseline", "candidate", "gates", "stages", "requests", "policy", "labels",
+        "compare", "metrics",
+    ],
+)  # fmt: skip
 def test_one_broken_part_does_not_hide_the_others(tmp_path: Path, key: str, broken: str) -> None:
     lines = [line for line in SMALL.splitlines() if not line.startswith(f"{key}:")]
     text = "\n".join([*lines, f"{key}: {broken}", "risk: {false_rollback: 60%}", ""])
@@ -121,3 +125,89 @@ def test_a_folder_that_may_not_be_read_is_a_finding(tmp_path: Path) -> None:
     _, findings = look(tmp_path, text)
 
     assert [each.path for each in findings] == ["candidate.file"]
+
+
+GATED = "stages: [{shift: 10%, gate: g}, {shift: 100%}]\n"
+
+
+def checked(folder: Path, checks: str, more: str = "") -> list[str]:
+    """What is said about a gate with these checks, on a shift to 10 %."""
+    _, findings = look(folder, HEAD + f"gates: {{g: {{checks: [{checks}]}}}}\n" + GATED + more)
+    return told(findings)
+
+
+@pytest.mark.parametrize(
+    ("checks", "more"),
+    [
+        ("{error_rate: {max: 2%}}, {requests: }", ""),
+        ("{response_agreement: }", "requests: [{}]\ncompare: {probe: 0.5}\n"),
+        ("{prediction_drift: {tolerance: 0pp, margin: 5pp}}", ""),
+        ("{m: {max: 5}}", "metrics: {custom: {m: {kind: mean, path: $}}}\n"),
+        ("{m: {max: 5%}}", "metrics: {custom: {m: {kind: ratio, path: $, below: -1}}}\n"),
+    ],
+)
+def test_a_gate_may_have_any_check_that_can_decide(tmp_path: Path, checks: str, more: str) -> None:
+    assert checked(tmp_path, checks, more) == []
+
+
+def test_a_check_that_warns_stands_beside_one_that_decides(tmp_path: Path) -> None:
+    checks = "{error_rate: {max: 2%}}, {error_rate: {max: 1%, severity: warn}}"
+
+    assert checked(tmp_path, checks) == []
+    assert checked(tmp_path, checks.replace(", severity: warn", "")) == [
+        (
+            "7:48 gates.g.checks[1].error_rate: the gate has an absolute check of error_rate "
+            "already. Keep the stricter one."
+        )
+    ]
+
+
+def test_nothing_is_concluded_from_a_metric_that_cannot_be_read(tmp_path: Path) -> None:
+    checks = "{m: {any: thing}}, {eror_rate: {max: 2%}}"
+
+    findings = checked(tmp_path, checks, "metrics: {custom: {m: {kind: x, path: $}}}\n")
+
+    assert findings == [
+        "7:42 gates.g.checks[1]: there is no metric 'eror_rate'. Did you mean 'error_rate'?",
+        "9:30 metrics.custom.m.kind: 'x' is not known here. Write ratio or mean.",
+    ]
+
+
+@pytest.mark.parametrize("metrics", ["5", "{custom: 5}", "{custom: [m]}", ""])
+def test_no_metric_is_unknown_while_the_plans_own_cannot_be_read(
+    tmp_path: Path, metrics: str
+) -> None:
+    findings = checked(tmp_path, "{m: {max: 5}}", f"metrics: {metrics}\n")
+
+    assert len(findings) == 1
+    assert " metrics" in findings[0]
+
+
+def test_a_gate_of_mirrored_answers_may_go_on_without_them_where_it_only_warns(
+    tmp_path: Path,
+) -> None:
+    gate = (
+        "gates: {g: {checks: [{error_rate: {max: 2%}}, {response_agreement: {severity: warn}}]}}\n"
+    )
+    stages = "stages: [{mirror: 10%, gate: g}, {shift: 10%, gate: g}, {shift: 100%}]\n"
+
+    assert told(look(tmp_path, HEAD + gate + stages)[1]) == []
+    assert told(look(tmp_path, HEAD + gate.replace("warn", "fail") + stages)[1]) == [
+        (
+            "8:53 stages[1].gate: gate 'g' compares answers, and none are mirrored beside live "
+            "traffic. Add 'compare: {probe: 1rps}' to the plan, or name a gate here without "
+            "response_agreement."
+        )
+    ]
+
+
+def test_a_split_is_checked_beside_mirrored_and_live_traffic_but_not_where_there_is_none(
+    tmp_path: Path,
+) -> None:
+    gate = "gates: {g: {checks: [{error_rate: {max: 2%}}, {requests: {}}]}}\n"
+    kinds = ["wait: 1m", "mirror: 10%", "shift: 10%", "shift: 100%"]
+    stages = ", ".join(f"{{{kind}, gate: g}}" for kind in kinds)
+
+    _, findings = look(tmp_path, HEAD + gate + f"stages: [{stages}]\n")
+
+    assert [each.path for each in findings] == ["stages[0].gate", "stages[3].gate"]

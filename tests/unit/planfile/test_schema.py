@@ -13,8 +13,10 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from rollout.domain.criteria import Gate, OnInconclusive, Risk
+from rollout.domain.answers import CompareRule
+from rollout.domain.criteria import Check, Custom, Gate, OnInconclusive, Probing, Risk
 from rollout.domain.plan import Expect, OnFailure, Plan, Shift, Smoke, Stage
+from rollout.gates.answers import steps_of
 from rollout.planfile import explain, forms, yaml12
 from rollout.planfile.schema import NAME, schema, schema_file
 from rollout.planfile.stages import KINDS
@@ -83,7 +85,7 @@ def test_every_mapping_is_closed_or_says_what_else_it_takes() -> None:
 WRITTEN = [
     "10", "10%", "10 %", "0.5%", "0.5pp", "0.5 pp", "100%", "50.0%", "300ms", "90s", "10m", "1h30m",
     "3d", "1.5s", "0s", "0", "1", "true", "false", "200", "blue", "my-endpoint", "a", "x-1", "a.b_c",
-    "$", "$[0]", "$.scores[0].label", "ten", "10 minutes", "", "-1", "a b", "[0]", "10min", "1e3",
+    "$", "$[0]", "$.scores[0].label", "$[*]", '$["a b"]', '$.a[*]["b\\"c"][0]', "1rps", "0.5 rps", "-0.5", "ten", "10 minutes", "", "-1", "a b", "[0]", "10min", "1e3",
 ]  # fmt: skip
 
 
@@ -145,6 +147,13 @@ DEFAULTS: dict[str, tuple[type, str, Callable[[Any], object]]] = {
     ),
     "#/properties/on_failure/properties/verify/properties/smoke": (OnFailure, "verify_smoke", bool),
     "#/properties/on_failure/properties/collect/properties/logs": (OnFailure, "collect_logs", int),
+    "#/properties/compare/properties/noise": (Probing, "noise", bool),
+    "#/properties/compare/properties/examples": (Probing, "examples", int),
+    "#/$defs/custom/properties/better": (Custom, "better", str),
+    "#/$defs/comparison/properties/rel_tolerance": (CompareRule, "rel_tolerance", forms.percent),
+    "#/$defs/comparison/properties/abs_tolerance": (CompareRule, "abs_tolerance", forms.rate),
+    "#/$defs/comparison/properties/ignore": (CompareRule, "ignore", bool),
+    "#/$defs/comparison/properties/unordered": (CompareRule, "unordered", bool),
     "#/$defs/gate/properties/min_duration": (Gate, "min_duration", forms.duration),
     "#/$defs/gate/properties/max_duration": (Gate, "max_duration", forms.duration),
     "#/$defs/gate/properties/min_requests": (Gate, "min_requests", int),
@@ -155,13 +164,26 @@ DEFAULTS: dict[str, tuple[type, str, Callable[[Any], object]]] = {
     "#/$defs/stage/properties/smoke/properties/count": (Smoke, "count", int),
     "#/$defs/stage/properties/smoke/properties/expect/properties/status": (Expect, "status", int),
 }
-BUILT = {"#/$defs/stage/properties/smoke/properties/deployment"}  # the domain has no default
+CHECKS = (
+    "#/$defs/check/properties/error_rate",
+    "#/$defs/check/properties/response_agreement",
+    "#/$defs/check/properties/prediction_drift",
+    "#/$defs/check/properties/requests",
+    "#/$defs/latency",
+    "#/$defs/ratio",
+    "#/$defs/mean",
+)
+DEFAULTS.update({f"{path}/properties/severity": (Check, "severity", str) for path in CHECKS})
+BUILT = {  # the domain has no default
+    "#/$defs/stage/properties/smoke/properties/deployment": "candidate",
+    "#/$defs/check/properties/response_agreement/properties/max_mismatch": "1%",
+}
 
 
 @pytest.mark.parametrize("path", sorted({*DEFAULTS, *BUILT}))
 def test_the_schemas_defaults_are_the_dataclasses_defaults(path: str) -> None:
     if path in BUILT:
-        assert PARTS[path]["default"] == "candidate"
+        assert PARTS[path]["default"] == BUILT[path]
         return
     kind, name, read = DEFAULTS[path]
 
@@ -173,13 +195,15 @@ def test_every_default_of_the_schema_is_compared() -> None:
 
 
 def test_a_plan_without_optional_keys_has_the_dataclasses_defaults(tmp_path: Path) -> None:
-    text = SMALL + "requests: [{}]\ngates: {g: {checks: [{error_rate: {max: 2%}}]}}\n"
+    gate = "{checks: [{error_rate: {max: 2%}}, {response_agreement: }]}"
+    text = SMALL + f"requests: [{{}}]\ngates: {{g: {gate}}}\n"
 
     plan = plan_of(tmp_path, text.replace("[{shift", "[{smoke: }, {shift"))
 
     bare = Plan(plan.name, plan.endpoint, plan.baseline, plan.candidate, plan.stages)
-    for name in ("labels", "load_rps", "risk", "on_failure", "deadline"):
+    for name in ("labels", "load_rps", "risk", "on_failure", "deadline", "compare", "customs"):
         assert getattr(plan, name) == getattr(bare, name)
+    assert plan.gates["g"].checks[1].maximum == 0.01
     assert plan.gates["g"] == Gate("g", plan.gates["g"].checks)
     assert plan.stages == (
         Stage("smoke-candidate", Smoke("candidate")),
@@ -230,15 +254,65 @@ def _with(path: str, name: str) -> str:
         "#/properties/policy": SMALL + f"policy: {added}\n",
         "#/$defs/deployment": SMALL.replace("green}", f"green, {name}: 1}}"),
         "#/$defs/gate": SMALL + f"gates: {{g: {added}}}\n",
-        "#/$defs/check": SMALL + f"gates: {{g: {{checks: [{added}]}}}}\n",
         "#/$defs/check/properties/error_rate": SMALL
         + f"gates: {{g: {{checks: [{{error_rate: {added}}}]}}}}\n",
+        "#/$defs/check/properties/requests": SMALL
+        + f"gates: {{g: {{checks: [{{requests: {added}}}]}}}}\n",
+        "#/$defs/custom": SMALL + f"metrics: {{custom: {{m: {added}}}}}\n",
         "#/$defs/latency": SMALL + f"gates: {{g: {{checks: [{{latency_p95: {added}}}]}}}}\n",
         "#/$defs/stage": SMALL.replace("shift: 100%", f"{name}: 1"),
         "#/$defs/stage/properties/preflight": SMALL.replace("shift: 100%", f"preflight: {added}"),
         "#/$defs/stage/properties/approve": SMALL.replace("shift: 100%", f"approve: {added}"),
     }
     return texts[path]
+
+
+@pytest.mark.parametrize(
+    ("check", "good"),
+    [
+        ({"tokens": {"max": 500}}, True),
+        ({"confident": {"tolerance": "2pp", "margin": "5pp", "severity": "warn"}}, True),
+        ({"confident": {"min": "${var.least}"}}, True),
+        ({"tokens": {"maximum": 5}}, False),
+        ({"tokens": {"severity": "warn"}}, False),
+        ({"tokens": {}}, False),
+        ({"tokens": 5}, False),
+        ({"eror_rate": {}}, False),
+        ({"latency_p95": {"severity": "warn"}}, False),
+        ({"requests": None}, True),
+    ],
+)
+def test_an_editor_knows_the_criteria_of_a_check(check: object, good: bool) -> None:
+    editor = Draft202012Validator({"$ref": "#/$defs/check", "$defs": SCHEMA["$defs"]})
+
+    assert editor.is_valid(check) == good
+
+
+@pytest.mark.parametrize("name", ["latency", "latency_p75", *PARTS["#/$defs/check"]["properties"]])
+def test_no_metric_of_the_plans_own_has_the_name_of_one_of_ours(name: str, tmp_path: Path) -> None:
+    custom = f"metrics: {{custom: {{{name}: {{kind: mean, path: $}}}}}}\n"
+
+    _, findings = look(tmp_path, SMALL + custom)
+
+    what = f"'{name}' is a metric that every plan has."
+    assert told(findings) == [f"8:20 metrics.custom.{name}: {what} Choose another name."]
+
+
+@pytest.mark.parametrize(
+    "path", ["$", "$.a", "$[0]", "$[*].b-c", '$["a b"][1]', '$["\\"]"].x', '$["é\\u00e9"]', '$[""]']
+)
+def test_a_path_has_the_steps_that_the_gates_take(path: str) -> None:
+    assert forms.steps(path) == steps_of(path)
+    assert forms.answer_paths(path) == path
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["", "a", "$.", "$.0", "$[", "$[-1]", "$[a]", "$['a']", '$["\\x"]', '$["a]', "$ .a", "$.a\n"],
+)
+def test_what_is_no_path_is_refused(path: str) -> None:
+    with pytest.raises(forms.Misshapen):
+        forms.steps(path)
 
 
 def test_the_schema_of_a_wheel_is_found_in_the_package(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from typing import get_args
 import pytest
 
 from rollout.domain import events as e
+from rollout.domain.answers import Difference, Example
 from rollout.domain.endpoint import (
     CreateEndpoint,
     DeleteDeployment,
@@ -51,6 +52,10 @@ TOLD: list[tuple[e.Event, str]] = [
     (e.RollbackProbed(False, "0 of 10"), "rollback not verified yet: 0 of 10"),
     (e.RollbackUnverified("too late"), "rollback NOT verified: too late"),
     (e.LogsCollected("green", "a\nb"), "kept the logs of green (2 lines)"),
+    (
+        e.AnswersDiffered("mirror-10", (Example(Difference("$[*]", "type", "1", "'1'"), "", ""),)),
+        "answers differ: $[*] (type): 1 by the baseline, '1' by the candidate",
+    ),
     (e.RolledBack(), "rolled back to blue 100, verified"),
     (e.Ended(), "completed"),
     (e.Ended(CAUSE), "ended: too many errors"),

@@ -170,6 +170,29 @@ def test_shape_answers_an_object_with_the_right_numbers(started: Load) -> None:
         assert shape.run(body) == {"predictions": sound.run(body)}
 
 
+def test_gaps_answers_null_for_a_fifth_of_the_requests_and_for_none_of_the_first_twenty(
+    started: Load,
+) -> None:
+    gaps = started("gaps", "green")
+
+    holes = [None in gaps.run(body) for body in BODIES]
+
+    assert holes == [not complete(body) for body in BODIES]
+    assert sum(holes) == len(BODIES) / 5
+    assert not any(holes[:20])
+
+
+def test_units_answers_numbers_of_the_right_shape_that_are_too_high(started: Load) -> None:
+    sound, units = started("sound", "green"), started("units", "green")
+
+    pairs = [(sound.run(body), units.run(body)) for body in BODIES]
+
+    assert all(len(right) == len(high) for right, high in pairs)
+    assert all(
+        0 < more - one < 60 for right, high in pairs for one, more in zip(right, high, strict=True)
+    )
+
+
 def test_the_samples_stay_small() -> None:
     files = [
         path for path in PLANS.rglob("*") if path.is_file() and "__pycache__" not in path.parts

@@ -1,140 +1,166 @@
-"""Reads the access log from a cursor on: exact counts, also over rotations."""
+"""Reads the access log from a cursor on: exact counts and answers, also over rotations."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 from rollout.adapters.endpoints.local import rotation
-from rollout.adapters.endpoints.local.xds import LIVE, SHADOW, cluster_name
-from rollout.domain.errors import EndpointRefused
+from rollout.adapters.endpoints.local.cursor import Cursor, Place
+from rollout.adapters.endpoints.local.entries import Line, judge
+from rollout.adapters.endpoints.local.pairing import Pair, Pairing
+from rollout.domain.answers import Said
 from rollout.domain.measure import NEVER, Arm, bucket_of
 
-_VERSION = "1"
-_PARTS = 7
-_SERVER_ERRORS = 500
-_CLIENT_ERRORS_OF_MODELS = (408, 424, 429)
-_UNAUTHORIZED = 401
-_NOT_THE_MODELS = frozenset({"DC", "UO"})  # the client left; a shadow was dropped on purpose
-_BY_THE_SERVER = "via_upstream"
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Place:
-    """A byte of a segment."""
-
-    segment: int
-    offset: int
-
 
 @dataclass(frozen=True, slots=True)
-class Cursor:
-    """Where measurements stand.
+class Asked:
+    """What a reading shall hold besides counts.
 
     Args:
-        counted: Up to here requests are counted.
-        timed: Up to here their latencies have been given as well.
-        since: Requests that began earlier do not count, Unix seconds.
-        until: End of the last interval, Unix seconds.
+        histogram: Latencies, of all requests since the last reading with some.
+        answers: What was answered to the requests that are counted.
+        pairs: Answers of both arms to one request, where the candidate's are mirrored copies.
     """
 
-    counted: Place
-    timed: Place
-    since: float
-    until: float
-
-    def __str__(self) -> str:
-        counted, timed = self.counted, self.timed
-        return (
-            f"{_VERSION}:{counted.segment}:{counted.offset}:{timed.segment}:{timed.offset}"
-            f":{self.since:.6f}:{self.until:.6f}"
-        )
-
-    @classmethod
-    def parse(cls, text: str) -> Cursor:
-        """The inverse of ``str``.
-
-        Raises:
-            EndpointRefused: this is no cursor of ours.
-        """
-        parts = text.split(":")
-        try:
-            if parts[0] != _VERSION or len(parts) != _PARTS:
-                raise ValueError(text)
-            numbers = [int(part) for part in parts[1:5]]
-            return cls(Place(*numbers[:2]), Place(*numbers[2:]), float(parts[5]), float(parts[6]))
-        except ValueError as error:
-            raise EndpointRefused(
-                f"{text!r} is no cursor of the local endpoint's access log.",
-                do="Begin a new measurement.",
-            ) from error
+    histogram: bool = False
+    answers: bool = False
+    pairs: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One request that counts for an arm. ``seconds``: infinite for a failed one."""
+class Found:
+    """What a reading holds: by arm, and the pairs whose later half is in it."""
 
-    arm: str
-    failed: bool
-    seconds: float
+    cursor: Cursor
+    arms: Mapping[str, Arm]
+    said: Mapping[str, tuple[Said, ...]] = field(default_factory=dict)
+    pairs: tuple[Pair, ...] = ()
 
 
 def now(access_log: Path, moment: float) -> Cursor:
     """The cursor behind everything that is there at ``moment``."""
     with _opened(access_log) as segments:
         place = segments.end()
-    return Cursor(place, place, moment, moment)
+    return Cursor(place, place, place, moment, moment)
 
 
-def read(
-    access_log: Path, cursor: Cursor, arms: Mapping[str, str], *, moment: float, histogram: bool
-) -> tuple[Cursor, dict[str, Arm]]:
-    """The requests since ``cursor``, by arm.
+class Reader:
+    """Reads one access log, again and again.
+
+    It remembers halves of pairs, so that a reading that goes on from the last one need not look
+    for them in the log. Nothing depends on that: any other reader finds the same.
+    """
+
+    def __init__(self, access_log: Path) -> None:
+        self._access_log = access_log
+        self._known: tuple[Cursor, Mapping[str, str], Pairing] | None = None
+
+    def read(
+        self, cursor: Cursor, arms: Mapping[str, str], asked: Asked, *, moment: float
+    ) -> Found:
+        """The requests since ``cursor``, by arm.
+
+        Args:
+            cursor: From ``now`` or an earlier reading.
+            arms: Cluster name -> arm.
+            asked: What the reading shall hold.
+            moment: The present, Unix seconds.
+        """
+        pairing = self._recalled(cursor, arms)
+        with _opened(self._access_log) as segments:
+            counted = at = segments.fitted(cursor.counted)
+            timed = segments.fitted(cursor.timed)
+            joined = segments.fitted(cursor.waiting) if pairing is None else counted
+            tally = _Tally(tuple(arms.values()), asked, (counted, timed, joined), pairing)
+            for place, end, line in segments.lines(tally.start):
+                found = judge(line, arms, cursor.since)
+                if found is not None:
+                    tally.take(found, place)
+                at = max(at, end)
+        after = replace(
+            cursor,
+            counted=at,
+            timed=at if asked.histogram else timed,
+            waiting=tally.pairing.settle(at) if asked.pairs else at,
+            until=moment,
+        )
+        self._known = (after, arms, tally.pairing) if asked.pairs else None
+        return tally.found(after)
+
+    def _recalled(self, cursor: Cursor, arms: Mapping[str, str]) -> Pairing | None:
+        """The halves before ``cursor``; None: they are not known and must be looked for."""
+        # Taken away first: a reading that fails half-way has changed it.
+        known, self._known = self._known, None
+        return known[2] if known is not None and known[:2] == (cursor, arms) else None
+
+
+class _Tally:
+    """Adds up the lines of a reading, oldest first.
 
     Args:
-        access_log: The growing segment.
-        cursor: From ``now`` or an earlier reading.
-        arms: Cluster name -> arm.
-        moment: The present, Unix seconds.
-        histogram: Latencies are wanted, of all requests since the last reading with some.
+        done: Lines before these places have been counted already, have given their latencies
+            already, and are known to ``pairing`` already or of no use to it.
+        pairing: With the halves that are known; None: none is.
     """
-    counted: Counter[tuple[str, bool]] = Counter()
-    latency: dict[str, Counter[int]] = {arm: Counter() for arm in arms.values()}
-    with _opened(access_log) as segments:
-        first = at = segments.fitted(cursor.counted)
-        timed = segments.fitted(cursor.timed)
-        for place, end, line in segments.lines(min(timed, first) if histogram else first):
-            found = _judge(line, arms, cursor.since)
-            if found is not None:
-                if place >= first:
-                    counted[found.arm, found.failed] += 1
-                if histogram:
-                    bucket = NEVER if found.failed else bucket_of(found.seconds)
-                    latency[found.arm][bucket] += 1
-            at = max(at, end)
-    after = replace(cursor, counted=at, timed=at if histogram else timed, until=moment)
-    return after, {
-        arm: Arm(
-            requests=counted[arm, True] + counted[arm, False],
-            errors=counted[arm, True],
-            latency=dict(latency[arm]) if histogram else None,
-        )
-        for arm in arms.values()
-    }
 
+    def __init__(
+        self,
+        arms: tuple[str, ...],
+        asked: Asked,
+        done: tuple[Place, Place, Place],
+        pairing: Pairing | None,
+    ) -> None:
+        self.pairing = pairing or Pairing()
+        self._pairs: list[Pair] = []
+        self._asked = asked
+        self._counted_to, self._timed_to, self._joined_to = done
+        self._counted: Counter[tuple[str, bool]] = Counter()
+        self._latency: dict[str, Counter[int]] = {arm: Counter() for arm in arms}
+        self._said: dict[str, list[Said]] = {arm: [] for arm in arms}
 
-def arms_of(baseline: str, candidate: str, *, mirrored: bool) -> dict[str, str]:
-    """Cluster name -> arm."""
-    return {
-        cluster_name(baseline, LIVE): "baseline",
-        cluster_name(candidate, SHADOW if mirrored else LIVE): "candidate",
-    }
+    @property
+    def start(self) -> Place:
+        """Where the first line is that must be taken."""
+        timed = self._timed_to if self._asked.histogram else self._counted_to
+        joined = self._joined_to if self._asked.pairs else self._counted_to
+        return min(self._counted_to, timed, joined)
+
+    def take(self, line: Line, place: Place) -> None:
+        """One more line."""
+        new = place >= self._counted_to
+        if new:
+            self._counted[line.arm, line.failed] += 1
+        if new and self._asked.answers and (said := line.said()) is not None:
+            self._said[line.arm].append(said)
+        if self._asked.histogram and place >= self._timed_to:
+            bucket = NEVER if line.failed else bucket_of(line.seconds)
+            self._latency[line.arm][bucket] += 1
+        if self._asked.pairs and place >= self._joined_to:
+            self._join(line, place, new=new)
+
+    def _join(self, line: Line, place: Place, *, new: bool) -> None:
+        pair = self.pairing.take(line, place)
+        if pair is not None and new:
+            self._pairs.append(pair)
+
+    def found(self, cursor: Cursor) -> Found:
+        """All of it; the next reading starts at ``cursor``."""
+        arms = {
+            arm: Arm(
+                requests=self._counted[arm, True] + self._counted[arm, False],
+                errors=self._counted[arm, True],
+                latency=dict(latency) if self._asked.histogram else None,
+            )
+            for arm, latency in self._latency.items()
+        }
+        said = {arm: tuple(answers) for arm, answers in self._said.items()}
+        return Found(cursor, arms, said if self._asked.answers else {}, tuple(self._pairs))
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,31 +229,3 @@ def _opened(access_log: Path) -> Iterator[_Segments]:
                 break  # else it may be a newer one that we have opened
         newest = max(finished, default=0)
         yield _Segments(finished, newest + (growing is not None or not finished), growing)
-
-
-def _judge(line: bytes, arms: Mapping[str, str], since: float) -> Line | None:
-    entry = _parse(line)
-    if entry is None or float(cast(str, entry["ts"])) < since:
-        return None
-    arm = arms.get(str(entry["cluster"]))
-    counts = entry["route"] == "split" or entry["shadow"]
-    flags = str(entry["flags"] or "").split(",")
-    if arm is None or not counts or _NOT_THE_MODELS & set(flags):
-        return None
-    status = cast(int, entry["status"] or 0)
-    if status == _UNAUTHORIZED and entry["details"] != _BY_THE_SERVER:
-        return None
-    failed = status == 0 or status >= _SERVER_ERRORS or status in _CLIENT_ERRORS_OF_MODELS
-    took = entry["upstream_us"] if entry["attempts"] == 1 else None
-    microseconds = took if took is not None else entry["us"]
-    return Line(arm, failed, cast(float, microseconds or 0) / 1e6)
-
-
-def _parse(line: bytes) -> Mapping[str, object] | None:
-    # After a kill of Envoy a torn line may stand before the first new one.
-    whole = line[line.rfind(b'{"') :]
-    try:
-        found = json.loads(whole)
-    except ValueError:
-        return None
-    return found if isinstance(found, dict) and "cluster" in found else None

@@ -54,10 +54,12 @@ class Client:
         except _NOBODY as error:
             raise self._away(f"ended while it was asked: {error}") from error
 
-    def call_if_up(self, method: str, path: str) -> Json | None:
+    def call_if_up(
+        self, method: str, path: str, body: Mapping[str, object] | None = None
+    ) -> Json | None:
         """Ask the engine if there is one; None: there is none, and none is started."""
         try:
-            return self._ask(method, path, None, self._clock.monotonic() + CALL_SECONDS)
+            return self._ask(method, path, body, self._clock.monotonic() + CALL_SECONDS)
         except _NOBODY:
             return None
 

@@ -121,6 +121,10 @@ def _split(plane: ControlPlane, body: Json) -> None:
     )
 
 
+def _capture(plane: ControlPlane, body: Json) -> None:
+    plane.capture(float(cast(float, body["seconds"])))
+
+
 def _put(plane: ControlPlane, name: str, body: Json) -> None:
     specification = Specification.from_json(cast("Mapping[str, object]", body["specification"]))
     plane.put(name, specification, str(body["digest"]), str(body["run"]))
@@ -139,6 +143,7 @@ _ACTIONS: Mapping[tuple[str, str], Callable[[ControlPlane, Json], Json | None]] 
     ("GET", "/v1/processes"): lambda plane, _: {"processes": plane.processes()},
     ("PUT", "/v1/endpoint"): _create,
     ("PUT", "/v1/endpoint/split"): _split,
+    ("PUT", "/v1/endpoint/capture"): _capture,
     ("POST", "/v1/fault"): faults.order,
     ("POST", "/v1/rotate"): lambda plane, _: plane.rotate(),
     ("POST", "/v1/down"): lambda plane, _: plane.end(DOWN),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import http.client
+import math
 import shlex
 import shutil
 from collections.abc import Mapping, Sequence
@@ -12,9 +13,12 @@ from pathlib import Path
 from typing import assert_never, cast
 from urllib.parse import urlsplit
 
-from rollout.adapters.endpoints.local import access_log, snapshot
+from rollout.adapters.endpoints.local import access_log, past, snapshot
+from rollout.adapters.endpoints.local.access_log import Asked, Reader
 from rollout.adapters.endpoints.local.client import CALL_SECONDS, Client
+from rollout.adapters.endpoints.local.cursor import Cursor
 from rollout.adapters.endpoints.local.desired import check_name
+from rollout.adapters.endpoints.local.entries import arms_of
 from rollout.adapters.endpoints.local.folder import Folder, read_json, sockets_of
 from rollout.adapters.endpoints.local.load import OpenLoopLoad
 from rollout.adapters.endpoints.local.options import Options, options_findings, read_options
@@ -26,6 +30,7 @@ from rollout.adapters.endpoints.local.specification import (
     read_auth_mode,
     read_deployment,
 )
+from rollout.adapters.endpoints.local.wish import LONGEST_SECONDS, RENEW_SECONDS
 from rollout.adapters.endpoints.local.xds import DEPLOYMENT_HEADER
 from rollout.domain.endpoint import (
     Condition,
@@ -39,7 +44,7 @@ from rollout.domain.endpoint import (
     SetSplit,
 )
 from rollout.domain.errors import EndpointAway, EndpointRefused
-from rollout.domain.measure import Interval
+from rollout.domain.measure import Arm, Interval
 from rollout.domain.plan import Plan
 from rollout.ports.clock import Clock
 from rollout.ports.endpoint import Answer, Finding, Reading
@@ -78,7 +83,9 @@ class LocalEndpoint:
         self._options: Options = read_options(plan.endpoint.options)
         self._folder = Folder(home.resolve() / name)
         self._client = Client(self._folder, clock)
+        self._log = Reader(self._folder.access_log)
         self._digests: dict[tuple[object, ...], str] = {}
+        self._wished_at = -math.inf
         self._key = f"local/{home.resolve()}/{name}".lower()
 
     @property
@@ -207,18 +214,29 @@ class LocalEndpoint:
         self, cursor: str, *, mirrored: bool, histogram: bool, answers: bool = False
     ) -> Reading:
         """See ``Endpoint.read``."""
-        before = access_log.Cursor.parse(cursor)
+        before = Cursor.parse(cursor)
+        if answers:
+            self._wish_for_answers()
         moment = max(self._now(), before.until)
-        after, arms = access_log.read(
-            self._folder.access_log,
+        names = (self._plan.baseline.name, self._plan.candidate.name)
+        found = self._log.read(
             before,
-            access_log.arms_of(
-                self._plan.baseline.name, self._plan.candidate.name, mirrored=mirrored
-            ),
+            arms_of(*names, mirrored=mirrored),
+            Asked(histogram=histogram, answers=answers, pairs=answers and mirrored),
             moment=moment,
-            histogram=histogram,
         )
-        return Reading(str(after), Interval(before.until, moment, arms))
+        interval = Interval(before.until, moment, found.arms)
+        return Reading(str(found.cursor), interval, found.said, found.pairs)
+
+    def history(self, *, seconds: float, batch: float) -> tuple[Arm, ...]:
+        """See ``Endpoint.history``."""
+        return past.batches(
+            self._folder.access_log,
+            self._plan.baseline.name,
+            moment=self._now(),
+            seconds=seconds,
+            batch=batch,
+        )
 
     def destroy(self) -> None:
         """See ``Endpoint.destroy``."""
@@ -230,6 +248,18 @@ class LocalEndpoint:
     def close(self) -> None:
         """See ``Endpoint.close``."""
         # Every call has a connection of its own, so there is nothing to let go of.
+
+    def _wish_for_answers(self) -> None:
+        """See that answers are kept from about now on.
+
+        An engine that is away is none of a reading's business: the next one asks again.
+        """
+        now = self._clock.monotonic()
+        if now - self._wished_at < RENEW_SECONDS or not self._folder.desired.exists():
+            return
+        body: Json = {"seconds": LONGEST_SECONDS}
+        if self._client.call_if_up("PUT", "/v1/endpoint/capture", body) is not None:
+            self._wished_at = now
 
     def _create(self) -> None:
         if self._folder.desired.exists():

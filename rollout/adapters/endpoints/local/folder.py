@@ -64,8 +64,13 @@ class Folder:
 
     @property
     def access_log(self) -> Path:
-        """A line a request; the newest segment."""
+        """A line a request, perhaps with its answer; the newest segment."""
         return self.path / "access.jsonl"
+
+    @property
+    def wish(self) -> Path:
+        """Until when answers shall be kept."""
+        return self.path / "capture.json"
 
     @property
     def bootstrap(self) -> Path:

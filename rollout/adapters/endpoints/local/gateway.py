@@ -154,6 +154,8 @@ class Gateway:
     def _launch(self) -> None:
         replace_json(self._folder.bootstrap, listeners.bootstrap(self._layout))
         self._started = self._clock.monotonic()
+        with contextlib.suppress(FileNotFoundError):
+            self._layout.access_log.chmod(0o600)  # of a version that kept no answers
         log = self._folder.envoy_log
         self._log_from = log.stat().st_size if log.exists() else 0
         self.process = Process.start(
@@ -162,6 +164,7 @@ class Gateway:
             log=log,
             environment={},
             cwd=self._folder.path,
+            umask=0o077,  # its access log may hold answers
         )
 
     def _await_live(self) -> None:

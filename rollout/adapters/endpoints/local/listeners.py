@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rollout.adapters.endpoints.local.answers import LOGGED, capture_filter
 from rollout.adapters.endpoints.local.xds import (
     ROUTES,
     SHADOW_BUFFER_BYTES,
@@ -34,6 +35,7 @@ _LOG_LINE: Json = {
     "attempts": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
     "us": "%COMMON_DURATION(DS_RX_BEG:DS_TX_END:us)%",
     "upstream_us": "%COMMON_DURATION(US_TX_BEG:US_RX_END:us)%",
+    "answer": LOGGED,
 }
 
 
@@ -117,7 +119,7 @@ def _filter_chain(name: str, layout: Layout, rds: str, filters: list[Json]) -> J
         "stream_idle_timeout": "600s",
         "rds": {"route_config_name": name, "config_source": file_source(layout.xds / rds)},
         "early_header_mutation_extensions": [_no_steering()],
-        "http_filters": [*filters, router],
+        "http_filters": [*filters, capture_filter(), router],
         "access_log": [log],
     }
     manager_filter = {

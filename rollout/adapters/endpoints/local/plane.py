@@ -24,6 +24,7 @@ from rollout.adapters.endpoints.local.house import House
 from rollout.adapters.endpoints.local.journal import Journal
 from rollout.adapters.endpoints.local.records import Records
 from rollout.adapters.endpoints.local.specification import Specification
+from rollout.adapters.endpoints.local.wish import Wish
 from rollout.adapters.endpoints.local.xds import Config, Layout
 from rollout.domain.errors import EndpointError, EndpointRefused
 from rollout.ports.clock import Clock
@@ -53,6 +54,7 @@ class ControlPlane:
         self._fleets: dict[str, Fleet] = {}
         self._keys: Mapping[str, str] = {}
         self._records = Records(folder)
+        self._wish = Wish(folder.wish, clock)
         self._born_at = clock.monotonic()
         self.ending: str | None = None
 
@@ -181,6 +183,13 @@ class ControlPlane:
             replace_json(self._folder.fault(deployment), fault)
             self._journal.write("fault.set", deployment=deployment, fault=fault)
 
+    def capture(self, seconds: float) -> None:
+        """Keep answers in the access log from about now on for so long; 0: no longer."""
+        with self._lock:
+            if self._desired is not None:
+                self._wish.renew(seconds)
+        self.wake()
+
     def rotate(self) -> None:
         """Finish the present segment of the access log."""
         with self._lock:
@@ -293,7 +302,8 @@ class ControlPlane:
     def _config(self) -> Config:
         desired = self._existing()
         upstreams = {name: fleet.upstream() for name, fleet in self._fleets.items()}
-        return Config(upstreams, desired.traffic, desired.mirror, self._keys)
+        until = self._wish.until()
+        return Config(upstreams, desired.traffic, desired.mirror, self._keys, until)
 
     def _existing(self) -> Desired:
         if self._desired is None:

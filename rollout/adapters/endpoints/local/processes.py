@@ -63,6 +63,7 @@ class Process:
         environment: Mapping[str, str],
         cwd: Path,
         pass_fds: Sequence[int] = (),
+        umask: int = -1,
     ) -> Process:
         """Start ``command`` in a session of its own; what it prints is added to ``log``."""
         with log.open("ab") as out:
@@ -75,6 +76,7 @@ class Process:
                 cwd=cwd,
                 pass_fds=pass_fds,
                 start_new_session=True,
+                umask=umask,
             )
         # Not reaped before poll(): even if it has ended already, the number is still its own.
         birth = _birth(child.pid, zombie=True) or ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rollout.adapters.endpoints.local.answers import captured
 from rollout.adapters.endpoints.local.listeners import KEY_FILTER, KEY_READING
 from rollout.adapters.endpoints.local.xds import (
     DEPLOYMENT_HEADER,
@@ -72,7 +73,7 @@ def shadow_routes(config: Config) -> list[Json]:
                 {
                     "name": SHADOW_ROUTES,
                     "domains": ["*"],
-                    "routes": [_shadow_route(name) for name in _reachable(config)],
+                    "routes": [_shadow_route(name, config) for name in _reachable(config)],
                     "request_headers_to_remove": [_SHADOW_HEADER],
                 }
             ],
@@ -150,7 +151,12 @@ def _split_route(config: Config) -> Json:
     mirrors = [_mirror(name, percent) for name, percent in config.mirror.items() if percent > 0]
     if mirrors:
         route["request_mirror_policies"] = mirrors
-    return {"name": "split", "match": {"path": "/score"}, "route": route}
+    return {
+        "name": "split",
+        "match": {"path": "/score"},
+        "route": route,
+        **captured(config.capture_until),
+    }
 
 
 def _mirror(deployment: str, percent: int) -> Json:
@@ -166,12 +172,13 @@ def _mirror(deployment: str, percent: int) -> Json:
     }
 
 
-def _shadow_route(deployment: str) -> Json:
+def _shadow_route(deployment: str, config: Config) -> Json:
     named = {"name": _SHADOW_HEADER, "string_match": {"exact": deployment}}
     return {
         "name": f"shadow:{deployment}",
         "match": {"prefix": "/", "headers": [named]},
         "route": {"cluster": cluster_name(deployment, SHADOW), "timeout": _ROUTE_TIMEOUT},
+        **captured(config.capture_until),
     }
 
 

@@ -53,12 +53,14 @@ class Config:
         traffic: Deployment -> percent; sums to 100, or is empty.
         mirror: Deployment -> percent of the requests that came through the split.
         keys: Name of the key -> key.
+        capture_until: Answers are kept in the access log until then, Unix seconds; 0: they are not.
     """
 
     upstreams: Mapping[str, Upstream] = field(default_factory=dict)
     traffic: Mapping[str, int] = field(default_factory=dict)
     mirror: Mapping[str, int] = field(default_factory=dict)
     keys: Mapping[str, str] = field(default_factory=dict)
+    capture_until: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,97 @@
+"""The walks of a check's tests for a candidate that is as good or as bad as one number says.
+
+The number, `value`, is the candidate's share of events, 0..1: of errors, of slow answers, of a
+custom metric's hits, of differing answers. Only for latency beside the baseline it is the
+candidate's latency over the baseline's, infinite where no request is answered.
+"""
+
+from __future__ import annotations
+
+import math
+
+from rollout.domain.measure import GROWTH
+from rollout.gates.power.setting import Setting
+from rollout.gates.sides import Kind, Side, grid_of
+from rollout.stats import power
+from rollout.stats.family import FINE_PASS
+from rollout.stats.grid import Grid
+from rollout.stats.passage import Walk
+
+_LEAST = 1e-9  # an objective of 0 or 1 has no odds
+
+
+def walks_of(side: Side, setting: Setting, value: float) -> tuple[Walk, ...]:
+    """Of each part of a test: failing needs one of them at its bound, a pass all of them.
+
+    Args:
+        side: A test of which something is known.
+        setting: The stage's traffic.
+        value: The candidate, as above.
+    """
+    match side.kind:
+        case Kind.LATENCY if side.relative:
+            return _slow(side, setting, value)
+        case Kind.AGREEMENT:
+            return _differing(side, setting, value)
+        case Kind.RATIO:
+            return (_share(side, setting, value),)
+        case _:
+            base = setting.baseline.error_rate.value
+            return (_counted(side, setting, value, base),)
+
+
+def _counted(side: Side, setting: Setting, rate: float, base: float) -> Walk:
+    grid, traffic = _grid(side), setting.traffic(side)
+    if not side.relative:
+        return power.one_arm(grid, traffic, rate, _inside(side.objective))
+    allowed = side.allowance
+    return power.two_arms(grid, traffic, rate, base, ratio=allowed.ratio, points=allowed.points)
+
+
+def _slow(side: Side, setting: Setting, slowdown: float) -> tuple[Walk, ...]:
+    """One walk for each of the baseline's quantiles."""
+    baseline, traffic, grid = setting.baseline, setting.traffic(side), _grid(side)
+    moved = math.log(slowdown) / math.log(GROWTH)
+    found = []
+    for quantile in side.quantiles:
+        edge = baseline.edge(quantile)
+        rate = 1.0 if math.isinf(moved) else baseline.slower(edge + side.shift - moved)
+        found.append(power.two_arms(grid, traffic, rate, baseline.slower(edge)))
+    return tuple(found)
+
+
+def _share(side: Side, setting: Setting, share: float) -> Walk:
+    """A custom share; where more is better its misses are counted, or the arms exchanged."""
+    base, grid, traffic = setting.baseline.shares[side.name], _grid(side), setting.traffic(side)
+    if not side.upside_down:
+        return _counted(side, setting, share, base)
+    if not side.relative:
+        return power.one_arm(grid, traffic, 1.0 - share, _inside(1.0 - side.objective))
+    if side.misses:
+        return power.two_arms(grid, traffic, 1.0 - share, 1.0 - base, points=side.allowance.points)
+    swapped = power.Traffic(traffic.rps, 1.0 - traffic.share, traffic.interval)
+    ratio, points = 1.0 / (2.0 - side.allowance.ratio), side.allowance.points
+    return power.two_arms(grid, swapped, base, share, ratio=ratio, points=points)
+
+
+def _differing(side: Side, setting: Setting, rate: float) -> tuple[Walk, ...]:
+    """All answers as a whole; a pass also needs that no single field differs too often."""
+    traffic = setting.traffic(side)
+    whole = power.one_arm(_grid(side), traffic, rate, _inside(side.objective))
+    if side.failing:
+        return (whole,)
+    return whole, power.pairs(FINE_PASS, traffic, rate, 0.0, points=side.objective)
+
+
+def _grid(side: Side) -> Grid:
+    return grid_of(side.kind, failing=side.failing)
+
+
+def _inside(objective: float) -> float:
+    return min(max(objective, _LEAST), 1.0 - _LEAST)
+
+
+def part_weight(side: Side) -> float:
+    """One part's weight in the evidence of a failing test."""
+    # Of compared answers one half is on the whole, the other on their fields.
+    return 0.5 if side.kind is Kind.AGREEMENT else 1.0 / side.parts

@@ -1,0 +1,112 @@
+"""A run's evidence once more: every verdict recomputed from the intervals that the journal holds."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from rollout.domain import events as e
+from rollout.domain.advance import advance
+from rollout.domain.measure import Interval
+from rollout.domain.plan import Plan
+from rollout.gates.judge import enter, fresh, ingest, judge
+from rollout.gates.rules import compile_rules
+from rollout.runtime.journal import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """An entry of the journal that its own evidence does not lead to.
+
+    Args:
+        seq: Its place in the stream.
+        what: A sentence.
+    """
+
+    seq: int
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What a replay found.
+
+    Args:
+        entries: Events looked at.
+        verdicts: Judgements recomputed.
+        intervals: Intervals that went into them.
+        head: SHA-256 of the last entry: two copies of a journal agree where this agrees.
+        mismatches: Empty: every state and every verdict follows, bit for bit.
+    """
+
+    entries: int
+    verdicts: int
+    intervals: int
+    head: str
+    mismatches: tuple[Mismatch, ...]
+
+
+def replay(story: Iterable[Entry], plan: Plan) -> Replay:
+    """Recompute a run's states, evidence and verdicts.
+
+    Args:
+        story: Every event of the run, oldest first, its hash chain checked.
+        plan: As the run was started with it.
+    """
+    known = tuple(story)
+    found = [*_states(known), *_verdicts(known, plan)]
+    measured = [each.event for each in known if isinstance(each.event, e.Measured)]
+    return Replay(
+        entries=len(known),
+        verdicts=len(measured),
+        intervals=sum(len(each.intervals) for each in measured),
+        head=known[-1].digest if known else "",
+        mismatches=tuple(sorted(found, key=lambda each: each.seq)),
+    )
+
+
+def _states(story: tuple[Entry, ...]) -> Iterator[Mismatch]:
+    """Every state is the fold of what came before."""
+    for before, entry in itertools.pairwise(story):
+        if entry.state != advance(before.state, entry.event, entry.at):
+            yield Mismatch(entry.seq, "the state does not follow from the event")
+
+
+def _verdicts(story: tuple[Entry, ...], plan: Plan) -> Iterator[Mismatch]:
+    """Every judgement follows from its intervals, and every interval counts once."""
+    rules, evidence, until = compile_rules(plan), fresh(), float("-inf")
+    for entry in story:
+        match entry.event:
+            case e.ObservationBegan(_, kept):
+                if "phi" in kept:  # an estimate from before the run: taken as it is
+                    evidence = {**evidence, "phi": kept["phi"]}
+                evidence = enter(rules, evidence, min(entry.state.at, len(rules.stages) - 1))
+                if _plain(evidence) != kept:
+                    yield Mismatch(entry.seq, "the evidence at the stage's beginning differs")
+            case e.Measured(intervals, _, kept, judgement):
+                for interval in intervals:
+                    if interval.start < until:
+                        yield Mismatch(entry.seq, "an interval was counted twice")
+                    until = interval.end
+                    evidence = ingest(rules, evidence, interval)
+                broken = entry.event.source_errors
+                if _plain(evidence) != kept:
+                    yield Mismatch(entry.seq, "the evidence does not follow from the intervals")
+                elif judge(rules, evidence, source_errors=broken) != judgement:
+                    yield Mismatch(entry.seq, f"the verdict {judgement.verdict.value} differs")
+            case _:
+                continue
+
+
+def _plain(evidence: object) -> object:
+    """As the journal's JSON reads back."""
+    return json.loads(json.dumps(evidence))
+
+
+def intervals_of(story: Iterable[Entry]) -> Iterator[Interval]:
+    """Every measured interval of a run, oldest first."""
+    for entry in story:
+        if isinstance(entry.event, e.Measured):
+            yield from entry.event.intervals

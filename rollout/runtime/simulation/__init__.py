@@ -1,0 +1,1 @@
+"""Whole rollouts in virtual time, against a model of an endpoint: nothing real is touched."""

@@ -1,0 +1,149 @@
+"""Where the numbers of a plan's outlook come from, and when there is none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from rollout.domain.errors import EndpointAway
+from rollout.domain.measure import Arm, Sums, bucket_of
+from rollout.domain.run import Phase
+from rollout.gates.power.baseline import Basis, Figure
+from rollout.runtime.begin import Course, Standing
+from rollout.runtime.outlook import Stated, baseline_of, outlook_of
+from rollout.runtime.preview import preview_of
+from tests.unit.runtime.values import PLAN, at, ready, run, seen
+
+START = Standing(Course.START, "i", None)
+NOTHING_SAID = Stated()
+LOADED = replace(PLAN, load_rps=20.0)
+BUSY = Arm(150, 3, {bucket_of(0.05): 140, bucket_of(0.4): 10})  # 10 req/s, 2 % errors
+HOUR = (BUSY,) * 240
+
+
+class Past:
+    """An endpoint of which only its history is asked."""
+
+    def __init__(self, arms: tuple[Arm, ...] = (), *, away: bool = False) -> None:
+        self.arms, self.away, self.asked = arms, away, 0
+
+    def history(self, *, seconds: float, batch: float) -> tuple[Arm, ...]:
+        self.asked += 1
+        if self.away:
+            raise EndpointAway("Nobody answers on port 1.", do="Start it.")
+        assert (seconds, batch) == (3600.0, 15.0)
+        return self.arms
+
+
+def outlook(plan=PLAN, past=None, standing=START, stated=NOTHING_SAID, *, exists=True):
+    return outlook_of(plan, past or Past(HOUR), standing, stated, exists=exists)
+
+
+def test_the_baseline_is_what_it_was_lately():
+    found = baseline_of(PLAN, HOUR, NOTHING_SAID)
+
+    assert found.rps == Figure(10.0, Basis.OBSERVED, "the last 1h")
+    assert found.error_rate == Figure(0.02, Basis.OBSERVED, "the last 1h")
+    assert found.latency_from is Basis.OBSERVED
+    assert found.slower(bucket_of(0.1)) == pytest.approx(1 / 15)
+
+
+def test_a_young_endpoint_is_measured_from_its_first_request():
+    found = baseline_of(PLAN, (Arm(),) * 200 + (BUSY,) * 40, NOTHING_SAID)
+
+    assert found.rps == Figure(10.0, Basis.OBSERVED, "the last 10m")
+
+
+@pytest.mark.parametrize(
+    ("plan", "past", "stated", "rps"),
+    [
+        (PLAN, (), NOTHING_SAID, None),
+        (PLAN, (Arm(),) * 240, NOTHING_SAID, None),
+        (LOADED, (), NOTHING_SAID, Figure(20.0, Basis.STATED, "the plan's load")),
+        (LOADED, HOUR, NOTHING_SAID, Figure(20.0, Basis.STATED, "the plan's load")),
+        (
+            LOADED,
+            (BUSY.plus(BUSY).plus(BUSY),) * 9,
+            NOTHING_SAID,
+            Figure(30.0, Basis.OBSERVED, "the last 2m15s"),
+        ),
+        (LOADED, HOUR, Stated(rps=5.0), Figure(5.0, Basis.STATED, "--rps")),
+    ],
+)
+def test_requests_are_as_stated_or_the_more_of_history_and_load(plan, past, stated, rps):
+    assert baseline_of(plan, past, stated).rps == rps
+
+
+def test_too_little_history_is_no_rate_of_errors_and_no_latency():
+    found = baseline_of(PLAN, (BUSY,) * 3, NOTHING_SAID)
+
+    assert found.error_rate == Figure(0.005, Basis.ASSUMED)
+    assert found.latency_from is Basis.ASSUMED
+    assert baseline_of(PLAN, HOUR, Stated(error_rate=0.001)).error_rate == Figure(
+        0.001, Basis.STATED, "--error-rate"
+    )
+
+
+def test_clusters_and_custom_shares_are_learned_too():
+    clustered = (Arm(150, 0), Arm(150, 6, sums={"sure": Sums(150, 120.0)})) * 120
+
+    found = baseline_of(PLAN, clustered, NOTHING_SAID)
+
+    assert found.dispersion > 2.0
+    assert found.shares == {"sure": pytest.approx(0.8)}
+
+
+def test_without_anything_gated_or_to_do_there_is_no_outlook():
+    ungated = replace(PLAN, stages=tuple(replace(each, gate=None) for each in PLAN.stages))
+    done = Standing(Course.NOTHING, "i", run(phase=Phase.COMPLETED))
+    last = Standing(Course.RESUME, "i", run(at=at("delete")))
+
+    assert outlook(ungated) is None
+    assert outlook(standing=done) is None
+    assert outlook(standing=last) is None
+
+
+def test_each_gated_stage_ahead_has_its_forecast():
+    found = outlook()
+    ahead = outlook(standing=Standing(Course.RESUME, "i", run(at=at("canary"))))
+
+    assert [each.id for each in found.stages] == ["mirror", "canary", "all"]
+    assert [each.id for each in ahead.stages] == ["canary", "all"]
+    assert ahead.stages[0] == found.stages[1]
+
+
+def test_an_unknown_rate_of_requests_is_a_warning_that_says_what_to_say():
+    found = outlook(replace(PLAN, file="safe.yaml"), Past())
+
+    assert found.stages == ()
+    (warning,) = found.warnings
+    assert warning.startswith("The rate of requests is not known")
+    assert warning.endswith("State it: rollout plan safe.yaml --rps 50")
+
+
+def test_trouble_with_the_history_is_a_warning_and_no_failure():
+    found = outlook(LOADED, Past(away=True))
+
+    assert found.stages
+    assert found.warnings[0] == (
+        "The power rests on no history of the endpoint: Nobody answers on port 1."
+    )
+
+
+def test_an_endpoint_that_is_not_there_has_no_history():
+    past = Past(away=True)
+
+    found = outlook(LOADED, past, exists=False)
+
+    assert past.asked == 0
+    assert "no history" not in " ".join(found.warnings)
+
+
+def test_the_preview_carries_the_outlook_and_its_warnings():
+    made = outlook(past=Past())
+
+    found = preview_of(PLAN, seen(blue=ready()), START, made)
+
+    assert found.outlook is made
+    assert found.warnings == made.warnings
