@@ -245,10 +245,14 @@ def _retried(run: Run, at: float) -> Run:
 def _again(run: Run, at: float) -> Run:
     """The present stage is entered anew, every effect with all its attempts.
 
+    What a gate held against the candidate stays known as well, but for a gate that has failed: a
+    person lets the candidate try anew, and each attempt has a risk of its own.
+
     What is in flight stays known: else a write that lands late would look like a person's, and a
     deletion that was begun like one that was not. Only what *failed* must look as never ordered.
     """
     failed = isinstance(run.intent, PutDeployment | ScaleDeployment)
+    failed_gate = run.judgement is not None and run.judgement.verdict is Verdict.FAIL
     return replace(
         _step(run, at),
         phase=Phase.RUNNING,
@@ -256,6 +260,7 @@ def _again(run: Run, at: float) -> Run:
         intent=None if failed else run.intent,
         cause=None,
         trouble=None,
+        evidence={} if failed_gate else run.evidence,
     )
 
 

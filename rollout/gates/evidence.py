@@ -7,6 +7,7 @@ millionth, which keeps the evidence short and errs on the side of less evidence.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NotRequired, TypedDict, cast
 
 from rollout.gates import processes
@@ -78,7 +79,8 @@ class Record(TypedDict):
 class StageState(TypedDict):
     """The stage that observes now, since it was entered last.
 
-    ``waiting`` is an interval with too few requests to be judged by itself.
+    ``waiting`` is an interval with too few requests to be judged by itself; ``guard``: the stage is
+    over, and only its failing sides go on while the next one is being entered.
     """
 
     index: int
@@ -88,6 +90,7 @@ class StageState(TypedDict):
     baseline: Packed
     candidate: Packed
     waiting: NotRequired[Any]
+    guard: NotRequired[bool]
 
 
 class Latch(TypedDict):
@@ -161,7 +164,8 @@ def present(rules: Rules, state: State) -> tuple[StageRule, StageState]:
     stage = state["stage"]
     if stage is None:
         raise ValueError("no stage observes yet: enter one first")
-    return rules.stages[stage["index"]], stage
+    rule = rules.stages[stage["index"]]
+    return replace(rule, guard=True) if stage.get("guard") else rule, stage
 
 
 def empty_record(rule: CheckRule) -> Record:

@@ -45,7 +45,7 @@ class _Arms(NamedTuple):
     candidate: Arm
 
 
-def enter(rules: Rules, evidence: Evidence, stage: int) -> Evidence:
+def enter(rules: Rules, evidence: Evidence, stage: int, *, guard: bool = False) -> Evidence:
     """The evidence as a stage begins to observe, or begins again.
 
     What argues for a pass starts anew, and so do the stage's counts and its clock. What argues
@@ -56,6 +56,7 @@ def enter(rules: Rules, evidence: Evidence, stage: int) -> Evidence:
         rules: The compiled plan.
         evidence: All evidence so far.
         stage: Index into the plan's stages.
+        guard: Only its failing sides run: the stage is over, and the next one is being entered.
     """
     state, rule = opened(evidence), rules.stages[stage]
     before = state["stage"]
@@ -77,6 +78,8 @@ def enter(rules: Rules, evidence: Evidence, stage: int) -> Evidence:
         "baseline": pack(EMPTY),
         "candidate": pack(EMPTY),
     }
+    if guard:
+        entered["guard"] = True
     new: State = {**state, "tracks": kept, "stage": entered}
     return new
 

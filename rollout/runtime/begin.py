@@ -11,6 +11,7 @@ from enum import Enum
 from rollout.domain.advance import undone
 from rollout.domain.codec import encode
 from rollout.domain.errors import Locked, UsageError
+from rollout.domain.events import AbortOrdered
 from rollout.domain.plan import Plan
 from rollout.domain.roles import BASELINE, CANDIDATE
 from rollout.domain.run import Phase, Run, Split
@@ -61,6 +62,8 @@ def stand(plan: Plan, endpoint: Endpoint, run: Run | None, *, again: bool = Fals
     identity = hashlib.sha256("\n".join(parts).encode()).hexdigest()
     if run is None:
         return Standing(Course.START, identity, None)
+    if not run.final and run.identity != identity and untouched(run):
+        return Standing(Course.START, identity, run)
     if not run.final:
         course = Course.RESUME if run.identity == identity else Course.BLOCKED
         return Standing(course, identity, run)
@@ -69,6 +72,11 @@ def stand(plan: Plan, endpoint: Endpoint, run: Run | None, *, again: bool = Fals
     if same and Split.of(endpoint.observe()) == run.expected:
         return Standing(Course.NOTHING, identity, run)
     return Standing(Course.START, identity, run)
+
+
+def untouched(run: Run) -> bool:
+    """Whether a run was held before it changed the traffic: another plan may take its place."""
+    return run.phase is Phase.HELD and run.captured is None
 
 
 def own(plan: Plan, endpoint: Endpoint, journal: Journal, standing: Standing, by: str) -> Run:
@@ -89,6 +97,9 @@ def _started(journal: Journal, fresh: Run, plan: Plan) -> Run:
     """Begin ``fresh`` behind whatever the journal ends with, unless that is open."""
     while True:
         newest = journal.run
+        if newest is not None and untouched(newest) and newest.identity != fresh.identity:
+            journal.order(AbortOrdered(fresh.author, message="Another plan takes its place."))
+            continue
         if newest is not None and not newest.final:
             raise _locked(newest, newest.plan)
         try:

@@ -14,7 +14,7 @@ from rollout.domain.errors import EndpointError
 from rollout.domain.events import Measured, ObservationBegan
 from rollout.domain.measure import Interval
 from rollout.domain.roles import CANDIDATE
-from rollout.domain.run import Run
+from rollout.domain.run import Run, Step
 from rollout.domain.verdict import Judgement, Verdict
 from rollout.gates.judge import SOURCE_ERRORS, enter, fresh, ingest, judge
 from rollout.gates.rules import Rules
@@ -75,9 +75,8 @@ class Meter:
 
     def begin(self, run: Run) -> ObservationBegan:
         """From now on measurements belong to the present stage."""
-        # Behind the last stage (a pause came before the end) that stage's guard goes on.
-        stage = min(run.at, len(self._rules.stages) - 1)
-        evidence = enter(self._rules, run.evidence or fresh(self._dispersion()), stage)
+        evidence = run.evidence or fresh(self._dispersion())
+        evidence = entered(self._rules, evidence, run)
         try:
             cursor = self._endpoint.cursor()
         except EndpointError:
@@ -162,6 +161,20 @@ class Meter:
             requests=sum(arm.requests for arm in live if arm),
             errors=sum(arm.errors for arm in live if arm),
         )
+
+
+def entered(rules: Rules, evidence: Mapping[str, object], run: Run) -> Mapping[str, object]:
+    """The evidence as a run's present step begins to be measured.
+
+    While a stage is being entered, the last one that was watched goes on as a guard: its gate knows
+    the split as it still is.
+    """
+    # Behind the last stage (a pause came before the end) that stage's guard goes on.
+    stage = min(run.at, len(rules.stages) - 1)
+    if run.step is Step.OBSERVING:
+        return enter(rules, evidence, stage)
+    watched = [at for at in range(stage) if rules.stages[at].checks]
+    return enter(rules, evidence, watched[-1] if watched else stage, guard=True)
 
 
 def _news(known: Judgement | None, found: Judgement) -> bool:

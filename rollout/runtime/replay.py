@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 from rollout.domain import events as e
 from rollout.domain.advance import advance
 from rollout.domain.measure import Interval
 from rollout.domain.plan import Plan
-from rollout.gates.judge import enter, fresh, ingest, judge
-from rollout.gates.rules import compile_rules
+from rollout.gates.judge import fresh, ingest, judge
+from rollout.gates.rules import Rules, compile_rules
 from rollout.runtime.journal import Entry
+from rollout.runtime.meter import entered
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ def replay(story: Iterable[Entry], plan: Plan) -> Replay:
 
 def _states(story: tuple[Entry, ...]) -> Iterator[Mismatch]:
     """Every state is the fold of what came before."""
-    for before, entry in itertools.pairwise(story):
+    for before, entry in pairwise(story):
         if entry.state != advance(before.state, entry.event, entry.at):
             yield Mismatch(entry.seq, "the state does not follow from the event")
 
@@ -77,27 +78,35 @@ def _states(story: tuple[Entry, ...]) -> Iterator[Mismatch]:
 def _verdicts(story: tuple[Entry, ...], plan: Plan) -> Iterator[Mismatch]:
     """Every judgement follows from its intervals, and every interval counts once."""
     rules, evidence, until = compile_rules(plan), fresh(), float("-inf")
-    for entry in story:
+    for before, entry in pairwise(story):
         match entry.event:
             case e.ObservationBegan(_, kept):
-                if "phi" in kept:  # an estimate from before the run: taken as it is
-                    evidence = {**evidence, "phi": kept["phi"]}
-                evidence = enter(rules, evidence, min(entry.state.at, len(rules.stages) - 1))
+                # Without evidence before: the first one, or a new attempt of a failed stage. An
+                # estimate from before the run is taken as it is.
+                known = evidence if before.state.evidence else fresh()
+                known = {**known, "phi": kept["phi"]} if "phi" in kept else known
+                evidence = entered(rules, known, entry.state)
                 if _plain(evidence) != kept:
                     yield Mismatch(entry.seq, "the evidence at the stage's beginning differs")
-            case e.Measured(intervals, _, kept, judgement):
-                for interval in intervals:
-                    if interval.start < until:
-                        yield Mismatch(entry.seq, "an interval was counted twice")
-                    until = interval.end
+            case e.Measured() as measured:
+                if any(each.start < until for each in measured.intervals):
+                    yield Mismatch(entry.seq, "an interval was counted twice")
+                until = max([until, *(each.end for each in measured.intervals)])
+                for interval in measured.intervals:
                     evidence = ingest(rules, evidence, interval)
-                broken = entry.event.source_errors
-                if _plain(evidence) != kept:
-                    yield Mismatch(entry.seq, "the evidence does not follow from the intervals")
-                elif judge(rules, evidence, source_errors=broken) != judgement:
-                    yield Mismatch(entry.seq, f"the verdict {judgement.verdict.value} differs")
+                yield from _judged(rules, evidence, entry.seq, measured)
             case _:
                 continue
+
+
+def _judged(
+    rules: Rules, evidence: Mapping[str, object], seq: int, measured: e.Measured
+) -> Iterator[Mismatch]:
+    said = measured.judgement
+    if _plain(evidence) != measured.evidence:
+        yield Mismatch(seq, "the evidence does not follow from the intervals")
+    elif judge(rules, evidence, source_errors=measured.source_errors) != said:
+        yield Mismatch(seq, f"the verdict {said.verdict.value} differs")
 
 
 def _plain(evidence: object) -> object:

@@ -584,6 +584,31 @@ def test_the_guard_fires_in_a_stage_without_a_gate(scene):
     assert "guard" in run.cause.text
 
 
+def test_while_the_next_stage_is_waited_for_the_last_ones_gate_guards(scene):
+    late = stage(Shift(100), "bake", after=300.0)
+    play = scene(*UNMIRRORED[:4], late)
+    play.once(late.id, lambda: play.world.behave("green", error_rate=0.03), Step.ENTERING)
+
+    run = play.apply()
+
+    # 3 % is within bake's objective of 5 %, and beyond canary's tolerance of 0.5 points.
+    assert (run.phase, run.cause.why, exit_code(run)) == (Phase.ROLLED_BACK, Why.GATE_FAILED, 10)
+    assert play.world.splits[-2:] == ["blue 90 green 10", "blue 100"]
+    assert "guard" in run.cause.text
+
+
+def test_a_stage_whose_gate_failed_may_be_tried_again_by_a_persons_order(scene):
+    play = scene(on_failure=OnFailure(action="hold"))
+    play.spoil("mirror 10", error_rate=0.2)
+    assert play.apply().cause.why is Why.GATE_FAILED
+    play.world.behave("green", error_rate=0.0)
+    play.order(e.RetryOrdered("eve"))
+
+    run = play.apply()
+
+    assert run.phase is Phase.COMPLETED
+
+
 def test_a_gate_that_fails_may_hold_instead(scene):
     play = scene(on_failure=OnFailure(action="hold"))
     play.spoil("mirror 10", error_rate=0.2)

@@ -14,8 +14,8 @@ from rollout.planfile.load import examine
 from tests.unit.planfile.mutate import mutations
 from tests.unit.planfile.plans import REPOSITORY, VALID, sample_plans
 
-SEEDS = 2_000
-COMMAND_SEEDS = 480  # of the samples, with all of their files
+SEEDS = 1_000
+COMMAND_SEEDS = 2_000  # of the sample plans and all of their files
 SAMPLES = REPOSITORY / "plans"
 GROUPS = 8  # so that they can run side by side
 

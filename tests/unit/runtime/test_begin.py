@@ -11,7 +11,7 @@ from rollout.domain import events as e
 from rollout.domain.codec import decode
 from rollout.domain.errors import Locked, UsageError
 from rollout.domain.plan import EndpointRef, Plan
-from rollout.domain.run import FINAL, Phase, Split
+from rollout.domain.run import FINAL, Cause, Phase, Split, Why
 from rollout.runtime.begin import KEPT_REQUESTS, Course, Standing, kept, own, resume, stand, undo
 from rollout.runtime.journal import Journal, entries
 from tests.fakes.clock import FakeClock
@@ -61,7 +61,12 @@ def begun(journal, **changes):
     ],
 )
 def test_the_newest_run_says_what_applying_means(endpoint, identity, phase, same, course, again):
-    newest = run(phase=phase, identity=identity if same else "another", expected=Split())
+    newest = run(
+        phase=phase,
+        identity=identity if same else "another",
+        captured=Split({"blue": 100}),
+        expected=Split(),
+    )
 
     found = stand(PLAN, endpoint, newest, again=again)
 
@@ -121,6 +126,21 @@ def test_an_edited_plan_does_not_slip_into_its_own_open_run(endpoint, journal):
 
     with pytest.raises(Locked, match="an edited form of this plan"):
         own(PLAN, endpoint, journal, stand(PLAN, endpoint, newest), "ada")
+
+
+def test_an_edited_plan_takes_the_place_of_a_run_that_was_held_before_it_changed_anything(
+    endpoint, identity, journal
+):
+    newest = begun(journal, identity="of the file as it was")
+    newest = journal.append(e.Held(Cause(Why.EFFECT_REFUSED, "the port is taken")))
+
+    made = own(PLAN, endpoint, journal, stand(PLAN, endpoint, newest), "ada")
+
+    assert made.identity == identity
+    assert made.id != newest.id
+    story = list(entries(FakeStore(shelf=journal._store.shelf), STREAM))
+    assert [type(each.event) for each in story[-2:]] == [e.AbortOrdered, e.RunStarted]
+    assert story[-2].state.phase is Phase.ABORTED
 
 
 def test_resuming_takes_the_journal_over(endpoint, identity, journal, shelf):
