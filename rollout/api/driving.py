@@ -252,7 +252,7 @@ def _driven(
     """Hold the lease, own a run, drive it until nothing is due, and let go."""
     clock, me = plugs.clock(), plugs.owner()
     with opened(plan, used) as (endpoint, store):
-        lease = acquire(store, endpoint.key, me, clock, patience=patience)
+        lease = acquire(store, endpoint.key, me, clock, patience=patience, file=plan.file)
         try:
             journal = Journal(store, endpoint.key, me.name)
             course = own(endpoint, journal)

@@ -14,8 +14,11 @@ from rollout.wiring import plugs
 
 @contextmanager
 def opened(plan: Plan, used: Settings, *, create: bool = True) -> Iterator[tuple[Endpoint, Store]]:
-    """A plan's endpoint and the store, closed in the end; the endpoint itself lives on."""
-    endpoint = plugs.endpoint(plan, home=used.home, clock=plugs.clock())
+    """A plan's endpoint and the store, closed in the end; the endpoint itself lives on.
+
+    With ``create=False`` nothing is made or started: whoever only looks changes nothing.
+    """
+    endpoint = plugs.endpoint(plan, home=used.home, clock=plugs.clock(), start=create)
     try:
         with stored(used, create=create) as store:
             yield endpoint, store

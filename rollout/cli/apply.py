@@ -50,9 +50,11 @@ def apply(
     output, used = Output(given), settings(given)
     standing = api.standing(plan, used, again=again)
     agreed: str | None = None
+    command = f"rollout apply {shlex.quote(plan)}"
+    fresh = f"{command} --again" if again and standing.course is api.Course.START else command
     if standing.course is api.Course.START:
         if not _agreed(plan, used, output, auto_approve=auto_approve, again=again):
-            output.say(f"Nothing was applied. Apply it: rollout apply {shlex.quote(plan)}")
+            output.say(f"Nothing was applied. Apply it: {fresh}")
             output.show({"outcome": "declined", "code": int(Exit.ABORTED)}, ())
             return Exit.ABORTED
         agreed = standing.identity
@@ -75,7 +77,7 @@ def apply(
             on_hold=on_hold,
         )
 
-    return drive(Drive(begin, f"rollout apply {shlex.quote(plan)}", used), given, output)
+    return drive(Drive(begin, command, used, first=fresh), given, output)
 
 
 def _tell_whom_it_waits_for(run_id: str, used: api.Settings, output: Output) -> None:

@@ -24,7 +24,6 @@ from rollout.report.rows import row
 from rollout.wiring import plugs
 
 _OVER = (Phase.HELD, Phase.UNVERIFIED)
-_CALM = (Phase.COMPLETED, Phase.RUNNING, Phase.PAUSED)
 LEAVING = "Leaving after this step; the state is saved. Ctrl-C again: at once."
 
 
@@ -36,11 +35,13 @@ class Drive:
         begin: Drives with an observer, asking between two steps whether to stop.
         again: The command that goes on with it, for the messages.
         settings: Where things are.
+        first: The command while nothing has begun; empty: the same.
     """
 
     begin: Callable[[Observer, Callable[[], bool]], api.Result]
     again: str
     settings: api.Settings
+    first: str = ""
 
 
 def drive(what: Drive, given: Given, output: Output) -> int:
@@ -55,7 +56,8 @@ def drive(what: Drive, given: Given, output: Output) -> int:
             result = what.begin(observer, leaving.asked)
     except KeyboardInterrupt:
         output.show({"outcome": _word(leaving), "code": int(leaving.code)}, ())
-        output.say(f"Left at once; the state is saved. Go on: {what.again}")
+        going = what.again if leaving.driving else what.first or what.again
+        output.say(f"Left at once; the state is saved. Go on: {going}")
         return leaving.code
     if leaving.asked() and not (result.run.final or result.run.phase in _OVER):
         result = api.Result(result.run, _word(leaving), leaving.code, result.course)
@@ -69,12 +71,13 @@ def _word(leaving: Leaving) -> str:
 
 def _conclude(what: Drive, given: Given, output: Output, result: api.Result) -> None:
     run = result.run
-    story = () if run.phase in _CALM else api.events(run.id, what.settings)
+    story = () if run.phase is Phase.COMPLETED else api.events(run.id, what.settings)
     ending = Ending(run, story, result.course)
     for each in explain(ending):
         output.conclude(each)
     code = f"      exit {result.code}" if result.code else ""
-    output.conclude(row(f"{next_command(run, what.again)}{code}"))
+    onward = next_command(run, output.again, going=what.again)
+    output.conclude(row(f"{onward}{code}"))
     output.show(result_data(run, result.outcome, int(result.code), result.course), ())
     agents.finish(given.ci, result, explain(ending))
 
@@ -105,15 +108,16 @@ def _watched(what: Drive, given: Given, output: Output, leaving: Leaving) -> Ite
     elif redrawable(output.progress) and not given.quiet and not agents.present(given.ci):
         from rollout.report.live import LiveTree  # noqa: PLC0415 - rich, on terminals only
 
-        footer = f"Ctrl-C leaves it as it is (state saved). Resume: {what.again}"
-        stream = output.progress
-        colors = output.colors(stream)
-        with LiveTree(stream, plugs.clock().monotonic, footer, color=colors) as tree:
+        again = output.again
+        resume = again.completed(what.again)
+        footer = f"Ctrl-C leaves it as it is (state saved). Resume: {resume}"
+        stream, monotonic = output.progress, plugs.clock().monotonic
+        with LiveTree(stream, monotonic, footer, color=output.colors(stream), again=again) as tree:
             leaving.told = lambda: setattr(tree, "footer", LEAVING)
             yield _Marked(tree, leaving)
     else:
         leaving.told = _mention
-        yield _Marked(Lines(output.tell, wordy=given.verbose), leaving)
+        yield _Marked(Lines(output.tell, wordy=given.verbose, again=output.again), leaving)
 
 
 def _mention() -> None:

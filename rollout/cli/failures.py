@@ -20,6 +20,7 @@ from rollout.domain.errors import (
     UsageError,
 )
 from rollout.report import sanitise
+from rollout.report.again import PLAIN, Again
 
 _WORDS: dict[type[Exception], str] = {
     UsageError: "usage",
@@ -31,18 +32,21 @@ _WORDS: dict[type[Exception], str] = {
 }
 
 
-def report(error: Exception, *, as_json: bool, verbose: bool = False) -> int:
+def report(error: Exception, *, as_json: bool, verbose: bool = False, again: Again = PLAIN) -> int:
     """Say what went wrong.
 
     Args:
         error: Ours, click's, or one that nobody expected.
         as_json: Also as data on standard output.
         verbose: Also show where an unexpected one came from.
+        again: What the commands repeat.
 
     Returns:
         The exit code.
     """
-    known = error if isinstance(error, RolloutError) else _known(error, verbose=verbose)
+    known = _known(error, verbose=verbose)
+    if known is error:
+        known.do = again.completed(known.do)
     findings = known.findings if isinstance(known, PlanInvalid) else ()
     if as_json:
         write(sys.stdout, sanitise.pretty_json(_data(known)))
@@ -62,6 +66,8 @@ def _data(error: RolloutError) -> dict[str, object]:
 
 
 def _known(error: Exception, *, verbose: bool) -> RolloutError:
+    if isinstance(error, RolloutError):
+        return error
     if isinstance(error, click.ClickException):
         return _misused(error)
     place = _kept(error)

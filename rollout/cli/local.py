@@ -23,6 +23,7 @@ from rollout.wiring import localhost, plugs
 
 if TYPE_CHECKING:
     from rollout.adapters.endpoints.local.administer import Summary
+    from rollout.domain.plan import Plan
 
 PACE = 0.25  # seconds between two looks whether to stop
 FAULTS = ("error", "delay", "hang", "crash", "kill-server", "kill-envoy", "none")
@@ -66,13 +67,27 @@ def up(given: Given, plan: str) -> int:
             f"{plan} is for the provider {value.endpoint.provider}.", do="Name a local plan."
         )
     uri = localhost.up(value, home=used.home, told=output.say)
-    output.show({"endpoint": value.endpoint.name, "scoring_uri": uri}, [row(uri)])
-    output.say(f"{value.endpoint.name} serves. Roll out on it: rollout apply {shlex.quote(plan)}")
+    data = {"outcome": "done", "endpoint": value.endpoint.name, "scoring_uri": uri}
+    output.show(data, [row(uri)])
+    output.say(_what_next(value, plan, used.home))
     return Exit.OK
 
 
+def _what_next(value: Plan, file: str, home: Path) -> str:
+    """Who serves, where that is not the plan's baseline: nothing was changed about it."""
+    name, baseline = value.endpoint.name, value.baseline.name
+    found = [each for each in localhost.endpoints(home=home) if each.name == name]
+    if any(baseline not in each.traffic for each in found):
+        return (
+            f"{name} serves, by {_split(found[0])}; {baseline}, the plan's baseline, has no "
+            f"traffic. Correct baseline.deployment, or begin anew: "
+            f"rollout destroy {shlex.quote(file)}"
+        )
+    return f"{name} serves. Roll out on it: rollout apply {shlex.quote(file)}"
+
+
 @_add
-@verb("rollout local down diabetes", "rollout local down --all", shows=("output", "home"))
+@verb("rollout local down diabetes", "rollout local down --all", shows=("output", "home", "state"))
 @click.argument("name", required=False)
 @click.option("--all", "every", is_flag=True, help="Every endpoint of this home.")
 def down(given: Given, name: str | None, every: bool) -> int:
@@ -82,9 +97,11 @@ def down(given: Given, name: str | None, every: bool) -> int:
     output, used = Output(given), settings(given)
     names = [each.name for each in localhost.endpoints(home=used.home)] if name is None else [name]
     for each in names:
+        localhost.see_undriven(each, home=used.home, state=used.state)
+    for each in names:
         localhost.down(each, home=used.home)
         output.say(f"{each} is down.")
-    output.show({"down": names}, ())
+    output.show({"outcome": "done", "down": names}, ())
     output.say("Bring one back: rollout local up PLAN")
     return Exit.OK
 
@@ -168,7 +185,8 @@ def load(given: Given, plan: str, rps: float, span: float | None) -> int:
         while not leaving.asked() and (span is None or clock.monotonic() - began < span):
             clock.sleep(PACE)
         sent = sending.stats()
-    data = {"endpoint": value.endpoint.name, "sent": sent.sent, "failed": sent.failed}
+    name = value.endpoint.name
+    data = {"outcome": "done", "endpoint": name, "sent": sent.sent, "failed": sent.failed}
     output.show(data, [row(f"{sent.sent:,} sent, {sent.failed:,} failed")])
     output.say(f"Sent for {words.lapse(clock.monotonic() - began)}. Look: rollout local ps")
     return Exit.OK
@@ -196,7 +214,8 @@ def fault(
     localhost.fault(
         name, home=used.home, kind=kind, deployment=deployment, percent=percent, seconds=span
     )
-    output.show({"endpoint": name, "fault": kind, "deployment": deployment}, ())
+    data = {"outcome": "done", "endpoint": name, "fault": kind, "deployment": deployment}
+    output.show(data, ())
     away = f"rollout local fault {name} --kind none --deployment {deployment}"
     output.say(
         f"{name}: {kind}. " + (f"Take it away: {away}" if deployment else "Look: rollout local ps")
@@ -211,5 +230,5 @@ def key(given: Given, name: str) -> int:
     """Print the key that clients of an endpoint send."""
     output, used = Output(given), settings(given)
     found = localhost.key(name, home=used.home)
-    output.show({"endpoint": name, "key": found}, [row(found)])
+    output.show({"outcome": "done", "endpoint": name, "key": found}, [row(found)])
     return Exit.OK

@@ -25,7 +25,8 @@ def logs(given: Given, deployment: str, plan: str, tail: int) -> int:
     """Show a deployment's newest log lines; DEPLOYMENT may be baseline or candidate."""
     text = api.logs(plan, deployment, tail, settings(given))
     output = Output(given)
-    output.show({"deployment": deployment, "lines": text.splitlines()}, text_rows(text))
+    data = {"outcome": "done", "deployment": deployment, "lines": text.splitlines()}
+    output.show(data, text_rows(text))
     if not text:
         output.say("No lines yet.")
     return Exit.OK

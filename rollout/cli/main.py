@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -10,7 +11,7 @@ import click
 
 from rollout import __version__
 from rollout.cli.exits import TABLE, Exit
-from rollout.cli.options import HELP, shared, wants_json, write_examples
+from rollout.cli.options import HELP, Given, shared, wants_json, write_examples
 
 # Section -> command -> module and sentence: the help is made without importing a command.
 VERBS: dict[str, dict[str, tuple[str, str]]] = {
@@ -127,26 +128,35 @@ def run(arguments: Sequence[str]) -> int:
         The exit code; nothing is raised.
     """
     _harden()
+    given = Given()
     try:
-        code = cli.main(args=list(arguments), prog_name="rollout", standalone_mode=False)
+        code = cli.main(args=list(arguments), prog_name="rollout", standalone_mode=False, obj=given)
     except (click.Abort, KeyboardInterrupt):
         return Exit.INTERRUPTED
     except SystemExit:  # click's own end where the reader of a help text has left
         return Exit.OK
     except Exception as error:  # noqa: BLE001 - the last line: no traceback reaches a user
-        return _failed(error, arguments)
+        return _failed(error, arguments, given)
     return code if isinstance(code, int) else Exit.OK
 
 
-def _failed(error: Exception, arguments: Sequence[str]) -> int:
+def _failed(error: Exception, arguments: Sequence[str], given: Given) -> int:
+    from rollout.cli.again import again  # noqa: PLC0415 - only where something failed
     from rollout.cli.failures import report  # noqa: PLC0415 - only where something failed
 
     verbose = "-v" in arguments or "--verbose" in arguments
-    return report(error, as_json=wants_json(arguments), verbose=verbose)
+    as_json = wants_json(arguments)
+    return report(error, as_json=as_json, verbose=verbose, again=again(given))
 
 
 def _harden() -> None:
-    """A character that a stream cannot carry is replaced; it must not end a rollout."""
+    """A stream that is closed, or a character that one cannot carry, must not end a rollout."""
+    # In the order of their numbers: each then gets its own descriptor back, and no journal or child
+    # process ends up with one that is written to as a screen.
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, os.fdopen(nowhere, mode, encoding="utf-8"))
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:

@@ -29,6 +29,7 @@ class Given:
         ci: Whose agent runs this: ``auto``, ``github``, ``azure``, ``none``.
         color: Whether colours are allowed.
         input: Whether questions are allowed.
+        spoken: Names of those that were said as options, not by the environment.
     """
 
     state: str | None = None
@@ -42,6 +43,7 @@ class Given:
     ci: str = "auto"
     color: bool = True
     input: bool = True
+    spoken: set[str] = field(default_factory=set)
 
 
 class Verb(click.Command):
@@ -187,9 +189,13 @@ _SHARED: Mapping[str, tuple[Sequence[str], _Attributes]] = {
 
 def _keep(ctx: click.Context, param: click.Parameter, value: object) -> object:
     """Note what was said; what was not said leaves the word before the verb as it is."""
-    said = ctx.get_parameter_source(param.name or "") not in _UNSAID
-    if said and not ctx.resilient_parsing:
-        _note(ctx.ensure_object(Given), param.name or "", value)
+    name = param.name or ""
+    source = ctx.get_parameter_source(name)
+    if source not in _UNSAID and not ctx.resilient_parsing:
+        given = ctx.ensure_object(Given)
+        _note(given, name, value)
+        if source is ParameterSource.COMMANDLINE:
+            given.spoken.add(name)
     return value
 
 

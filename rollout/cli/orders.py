@@ -16,6 +16,7 @@ from rollout.domain.outcome import exit_code
 from rollout.domain.run import Run
 from rollout.ports.observer import Observer
 from rollout.report.data import whole_run_data
+from rollout.report.onward import going_on
 
 _SHOWS = ("output", "state")
 _message = click.option("-m", "--message", default="", metavar="TEXT", help="Why; kept with it.")
@@ -96,7 +97,7 @@ def _order(given: Given, name: str | None, word: str, give: Give) -> int:
     if driver is not None:
         output.say(f"{driver} drives it and will follow. Watch: rollout status -w {run.id}")
     else:
-        output.say(f"Nobody drives {run.id}; go on: rollout apply {run.file or 'PLAN'}")
+        output.say(f"Nobody drives {run.id}; go on: {going_on(run)}")
     return Exit.OK
 
 

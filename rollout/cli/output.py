@@ -10,6 +10,7 @@ from typing import TextIO
 
 import click
 
+from rollout.cli.again import again
 from rollout.cli.options import Given
 from rollout.domain.errors import UsageError
 from rollout.report import sanitise
@@ -32,6 +33,7 @@ class Output:
     def __init__(self, given: Given) -> None:
         self.form = given.output
         self.quiet = given.quiet
+        self.again = again(given)
         self._color = given.color
         self._input = given.input
 
@@ -83,9 +85,9 @@ class Output:
         write(self.progress, self._painted(made, self.progress))
 
     def say(self, text: str) -> None:
-        """A message: what was done and what comes next."""
+        """A message of ours: what was done and what comes next; its commands work as printed."""
         if not self.quiet:
-            write(sys.stderr, sanitise.clean(text))
+            write(sys.stderr, sanitise.clean(self.again.completed(text)))
 
     def ask(self, question: str, flag: str) -> bool:
         """A question to a person.

@@ -12,6 +12,7 @@ from rollout.cli.settings import settings
 from rollout.domain.units import parse_percent
 from rollout.report.data import preview_data
 from rollout.report.preview import plan_table
+from rollout.report.rows import Piece
 
 
 def _share(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
@@ -60,6 +61,11 @@ def plan(
 ) -> int:
     """Show what applying a plan would write now, and what its gates would tell; nothing is written."""
     preview = api.preview(plan, settings(given), again=again, rps=rps, error_rate=error_rate)
-    Output(given).show(preview_data(preview), plan_table(preview, __version__, plan))
+    output = Output(given)
+    rows = [
+        tuple(Piece(output.again.completed(piece.text), piece.ink) for piece in each)
+        for each in plan_table(preview, __version__, plan)
+    ]
+    output.show(preview_data(preview), rows)
     changes = any(preview.changes.values())
     return Exit.CHANGES if detailed_exitcode and changes else Exit.OK

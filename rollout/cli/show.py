@@ -39,9 +39,10 @@ def show(given: Given, run: str | None, evidence: bool) -> int:
     source = next(
         (plan_source(each.event) for each in story if isinstance(each.event, RunStarted)), None
     )
+    driver = None if found.final else api.driven_by(found.id, used)
     data = {
         **whole_run_data(found),
-        "driven_by": None if found.final else api.driven_by(found.id, used),
+        "driven_by": driver,
         "gates": [
             {"stage": stage, **judgement_data(judgement)} for stage, judgement in gates(story)
         ],
@@ -50,7 +51,9 @@ def show(given: Given, run: str | None, evidence: bool) -> int:
         "plan_source": source,
     }
     text = as_yaml(source) if source is not None else ""
-    Output(given).show(data, show_rows(Ending(found, story), text, plugs.clock().now()))
+    output, now = Output(given), plugs.clock().now()
+    ending = Ending(found, story)
+    output.show(data, show_rows(ending, text, now, output.again, driven=driver is not None))
     return Exit.OK
 
 

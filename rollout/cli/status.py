@@ -14,8 +14,9 @@ from rollout.cli.settings import settings
 from rollout.cli.spans import Span
 from rollout.domain.outcome import exit_code, outcome, waiting_code
 from rollout.domain.run import Phase, Run
+from rollout.report.again import Again
 from rollout.report.data import whole_run_data
-from rollout.report.onward import next_command
+from rollout.report.onward import going_on, next_command
 from rollout.report.rows import Row, row
 from rollout.report.tree import View, tree
 from rollout.wiring import plugs
@@ -110,13 +111,16 @@ def _redrawn(output: Output, run: Run, used: api.Settings) -> Run:
 
     clock = plugs.clock()
     stream = output.progress
-    footer = f"Ctrl-C stops watching, not the run. Orders: rollout pause|abort {run.id}"
-    with LiveTree(stream, clock.monotonic, footer, color=output.colors(stream)) as live:
+    again = output.again
+    orders = again.completed(f"rollout pause {run.id}, rollout abort {run.id}")
+    footer = f"Ctrl-C stops watching, not the run. Orders: {orders}"
+    colors = output.colors(stream)
+    with LiveTree(stream, clock.monotonic, footer, color=colors, again=again) as live:
         while True:
             live.show(run, clock.now())
             driver = api.driven_by(run.id, used)
             if driver is None and not _done(run):
-                live.saw(Alert(run, _undriven(run), clock.now()))
+                live.saw(Alert(run, again.completed(_undriven(run)), clock.now()))
             if _done(run):
                 return run
             clock.sleep(PACE)
@@ -124,17 +128,17 @@ def _redrawn(output: Output, run: Run, used: api.Settings) -> Run:
 
 
 def _undriven(run: Run) -> str:
-    return f"nobody drives {run.id}; go on: rollout apply {run.file or 'PLAN'}"
+    return f"nobody drives {run.id}; go on: {going_on(run)}"
 
 
 def _show(output: Output, run: Run, used: api.Settings) -> None:
     driver = None if run.final else api.driven_by(run.id, used)
     data = {**whole_run_data(run), "driven_by": driver}
-    output.show(data, _rows(run, driver))
+    output.show(data, _rows(run, driver, output.again))
 
 
-def _rows(run: Run, driver: str | None) -> list[Row]:
-    rows = list(tree(View(run, plugs.clock().now())))
+def _rows(run: Run, driver: str | None, again: Again) -> list[Row]:
+    rows = list(tree(View(run, plugs.clock().now(), again=again)))
     if not run.final:
         rows.append(row(f"Driven by {driver}." if driver else "Nobody drives it at the moment."))
-    return [*rows, row(next_command(run))]
+    return [*rows, row(next_command(run, again, driven=driver is not None))]

@@ -14,6 +14,11 @@ from rollout.report.rows import row
 @verb("rollout version", "rollout version -o json")
 def version(given: Given) -> int:
     """Print the version."""
-    data = {"version": __version__, "python": platform.python_version(), "api": "rollout/v1"}
+    data = {
+        "outcome": "done",
+        "version": __version__,
+        "python": platform.python_version(),
+        "api": "rollout/v1",
+    }
     Output(given).show(data, [row(f"rollout {__version__}")])
     return Exit.OK

@@ -20,11 +20,11 @@ _FAILED = frozenset({1, 10, 11, 14, 15, 30, 32, *HELD})
 
 
 def outputs(run: Run, outcome: str) -> Mapping[str, str]:
-    """What later steps of a job may ask for."""
+    """What later steps of a job may ask for; the stage is where the run stands, or ended early."""
     return {
         "outcome": outcome,
         "run_id": run.id,
-        "stage": run.stage.id if run.stage and not run.final else "",
+        "stage": run.stage.id if run.stage else "",
         "candidate_percent": str(run.share),
     }
 

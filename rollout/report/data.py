@@ -298,6 +298,7 @@ def diff_data(run: Run, differed: Diff) -> Data:
     """How the answers of a run's deployments differed."""
     return {
         "run": run.id,
+        "outcome": _compared(differed),
         "baseline": run.baseline,
         "candidate": run.candidate,
         "compared": differed.compared,
@@ -313,3 +314,9 @@ def diff_data(run: Run, differed: Diff) -> Data:
             for each in differed.groups
         ],
     }
+
+
+def _compared(differed: Diff) -> str:
+    if not differed.compared:
+        return "nothing_compared"
+    return "differ" if differed.differing else "same"

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rollout.domain import events as e
+from rollout.domain.plan import Bootstrap
 from rollout.domain.run import Phase, Run, Why
 from rollout.domain.units import spell_duration
 from rollout.domain.verdict import CheckJudgement, Judgement, Verdict
 from rollout.report import words
 from rollout.report.rows import Ink, Part, Piece, Row, columns, row
 from rollout.report.sanitise import line
+from rollout.report.tree import drifted
 from rollout.runtime.begin import Course
 from rollout.runtime.journal import Entry
 
@@ -52,7 +54,7 @@ def explain(ending: Ending) -> tuple[Row, ...]:
         case Phase.COMPLETED:
             return (_completed(run),)
         case Phase.RUNNING | Phase.PAUSED:
-            return (row(f"{run.id} stands at {_where(run)}. Its state is saved."),)
+            return (row(f"{run.id} stands at {_where(ending)}. Its state is saved."),)
         case Phase.UNDONE:
             return (row(Piece("↶ ", Ink.GOOD), f"{run.endpoint} is back at {run.captured}."),)
         case Phase.HELD:
@@ -86,10 +88,26 @@ def _served(run: Run) -> str:
     return f" {run.candidate} answered {seen.requests:,} requests during the rollout, {bad}."
 
 
-def _where(run: Run) -> str:
+def _where(ending: Ending) -> str:
+    run = ending.run
     if run.stage is None:
         return "its end"
-    return f"stage {run.at + 1} of {len(run.stages)}, {words.title(run.stage, run)}"
+    hidden = _hidden(ending)
+    place = f"stage {run.at + 1 - hidden} of {len(run.stages) - hidden}"
+    return f"{place}, {words.title(run.stage, run)}"
+
+
+def _hidden(ending: Ending) -> int:
+    """How many stages behind this one ``rollout plan`` does not count: a bootstrap that wrote nothing."""
+    run = ending.run
+    if not any(isinstance(stage.work, Bootstrap) for stage in run.stages[: run.at]):
+        return 0
+    wrote = any(isinstance(each.event, e.Intended) and _starts(each.state) for each in ending.story)
+    return 0 if wrote else 1
+
+
+def _starts(run: Run) -> bool:
+    return run.stage is not None and isinstance(run.stage.work, Bootstrap)
 
 
 # --- why ------------------------------------------------------------------------
@@ -102,8 +120,12 @@ def _why(ending: Ending, word: str) -> tuple[Row, ...]:
         return ()
     mark = Piece("✖ ", Ink.BAD)
     if cause.why in _JUDGED and judgement is not None:
-        return (row(mark, *_verdict(run, judgement)), *_numbers(run, judgement), *_answers(ending))
-    where = f" in {_where(run)}" if run.stages else ""
+        return (
+            row(mark, *_verdict(ending, judgement)),
+            *_numbers(run, judgement),
+            *_answers(ending),
+        )
+    where = f" in {_where(ending)}" if run.stages else ""
     said = {Why.ABORTED: "aborted", Why.REJECTED: "rejected"}.get(cause.why, word)
     head = row(mark, Piece(f"{run.id} {said}", Ink.STRONG), f"{where}: {cause.text}")
     wanted = cause.why in (
@@ -115,12 +137,12 @@ def _why(ending: Ending, word: str) -> tuple[Row, ...]:
     return (head, *(_answers(ending) if wanted else ()))
 
 
-def _verdict(run: Run, judgement: Judgement) -> tuple[Part, ...]:
+def _verdict(ending: Ending, judgement: Judgement) -> tuple[Part, ...]:
     fell = {Verdict.FAIL: "failed", Verdict.INCONCLUSIVE: "was inconclusive"}
     gate = "the guard" if judgement.gate == "guard" else f"gate {judgement.gate}"
     how = fell.get(judgement.verdict, "failed")
     after = f" after {spell_duration(judgement.observed_seconds)}"
-    return (Piece(f"{gate} {how}", Ink.STRONG), f" in {_where(run)}{after}")
+    return (Piece(f"{gate} {how}", Ink.STRONG), f" in {_where(ending)}{after}")
 
 
 def _numbers(run: Run, judgement: Judgement) -> tuple[Row, ...]:
@@ -180,14 +202,17 @@ def bad_lines(story: Sequence[Entry], *, otherwise_last: bool = True) -> tuple[s
         story: The run's events.
         otherwise_last: Where none does, the last lines: what a deployment said before it died.
     """
-    logs = next(
-        (each.event.text for each in story if isinstance(each.event, e.LogsCollected)),
-        "",
-    )
+    logs = next(iter(_logs(story)), "")
     lines = [line(each).strip() for each in logs.splitlines() if each.strip()]
     bad = [each for each in lines if _BAD_LINE.search(each) and not _NOISE.match(each)]
     chosen = list(dict.fromkeys(bad))[:SHOWN] or (lines[-SHOWN:] if otherwise_last else [])
     return tuple(each if len(each) <= WIDE else f"{each[: WIDE - 3]}..." for each in chosen)
+
+
+def _logs(story: Sequence[Entry]) -> list[str]:
+    """The logs that were collected, oldest first."""
+    texts = [each.event.text for each in story if isinstance(each.event, e.LogsCollected)]
+    return [each for each in texts if words.has_logs(each)]
 
 
 # --- what was done about it ------------------------------------------------------
@@ -212,7 +237,7 @@ def _returned(ending: Ending) -> tuple[Row, ...]:
         if isinstance(event, e.RollbackUnverified):
             rows.append(_step(event.text, ok=False))
     if run.phase is Phase.ROLLED_BACK:
-        rows.append(_step(_kept(run), ok=True))
+        rows.append(_step(_kept(ending), ok=True))
     return tuple(rows)
 
 
@@ -220,15 +245,18 @@ def _step(text: str, *, ok: bool) -> Row:
     return row("  ", Piece("✔" if ok else "✖", Ink.GOOD if ok else Ink.BAD), f" {text}")
 
 
-def _kept(run: Run) -> str:
+def _kept(ending: Ending) -> str:
+    run = ending.run
     if not run.created:
         return f"{run.candidate} was never created"
-    if run.on_failure.candidate == "delete":
-        return f"{run.candidate} deleted, its logs saved"
-    return f"{run.candidate} kept at 0 %, its logs saved"
+    saved = ", its logs saved" if _logs(ending.story) else ""
+    what = "deleted" if run.on_failure.candidate == "delete" else "kept at 0 %"
+    return f"{run.candidate} {what}{saved}"
 
 
 def _held(run: Run) -> Row:
+    if drifted(run):  # the cause says what is there; what was expected is not
+        return row("The endpoint stays as it was found.", _served(run))
     split = run.expected or run.captured
     return row(f"The endpoint stays as it is ({split or 'split not known'}).", _served(run))
 

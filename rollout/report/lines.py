@@ -11,6 +11,7 @@ from rollout.domain.units import spell_duration
 from rollout.domain.verdict import CheckJudgement, Judgement, Verdict
 from rollout.ports.observer import Alert, Appended, Notice, Waiting, Watched
 from rollout.report import words
+from rollout.report.again import PLAIN, Again
 from rollout.report.onward import next_command
 from rollout.report.rows import Ink
 
@@ -58,10 +59,15 @@ def _worked(event: Work) -> str:
         case e.StagePassed(stage, note):
             return f"stage {stage} passed" + (f": {note}" if note else "")
         case e.LogsCollected(deployment, text):
-            kept = words.plural(len(text.splitlines()), "line")
-            return f"kept the logs of {deployment} ({kept})"
+            return _kept(deployment, text)
         case _:
             assert_never(event)
+
+
+def _kept(deployment: str, logs: str) -> str:
+    if not words.has_logs(logs):
+        return f"no logs of {deployment} to keep"
+    return f"kept the logs of {deployment} ({words.plural(len(logs.splitlines()), 'line')})"
 
 
 def _checked(event: Check, run: Run) -> str:
@@ -167,27 +173,29 @@ def arms(check: CheckJudgement) -> str:
     return f"baseline {words.value(check, check.baseline_value)}, {candidate}"
 
 
-def waiting(run: Run, on: str, until: float | None) -> str:
+def waiting(run: Run, on: str, until: float | None, again: Again = PLAIN) -> str:
     """What a run waits for, and how to move it where a person can."""
     stage = f"stage {run.stage.id}" if run.stage else "the run"
     if on == "approval":
-        return f"{stage} waits for an approval. Give it: rollout approve {run.id}"
+        give = again.completed(f"Give it: rollout approve {run.id}")
+        return f"{stage} waits for an approval. {give}"
     if on == "person" and run.phase is Phase.HELD:
-        return f"{stage} is held; its guard goes on. {next_command(run)}"
+        return f"{stage} is held; its guard goes on. {next_command(run, again)}"
     if on == "person":
-        return f"{stage} waits for a person. Let it go on: rollout resume {run.id}"
+        going = again.completed(f"Let it go on: rollout resume {run.id}")
+        return f"{stage} waits for a person. {going}"
     limit = f" until {words.moment(until)}" if until is not None else ""
     named = {"timer": "its timer", "retry": "the next attempt", "provisioning": "the endpoint"}
     return f"{stage} waits for {named.get(on, on)}{limit}"
 
 
-def told(notice: Notice) -> str:
-    """Any notice as a sentence."""
+def told(notice: Notice, again: Again = PLAIN) -> str:
+    """Any notice as a sentence; its commands repeat ``again``."""
     match notice:
         case Appended(event, run):
             return sentence(event, run)
         case Waiting(run, on, until):
-            return waiting(run, on, until)
+            return waiting(run, on, until, again)
         case Watched(_, judgement):
             return judged(judgement)
         case Alert(_, text):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from types import TracebackType
 from typing import TextIO
 
@@ -12,6 +13,7 @@ from rich.text import Text
 
 from rollout.domain.run import Phase, Run
 from rollout.ports.observer import Alert, Appended, Notice, Waiting, Watched
+from rollout.report.again import PLAIN, Again
 from rollout.report.lines import told
 from rollout.report.rows import Ink, Row, row
 from rollout.report.sanitise import line
@@ -39,6 +41,7 @@ class LiveTree:
         footer: What a person may do meanwhile.
         color: Whether to use colours.
         width: Columns; None: as the terminal says.
+        again: What the commands repeat.
     """
 
     def __init__(
@@ -49,11 +52,13 @@ class LiveTree:
         *,
         color: bool = True,
         width: int | None = None,
+        again: Again = PLAIN,
     ) -> None:
         self._console = Console(
             file=stream, no_color=not color, highlight=False, soft_wrap=False, width=width
         )
         self._monotonic = monotonic
+        self._again = again
         self._view: View | None = None
         self._read = 0.0
         self._trails: dict[str, list[tuple[float, float]]] = {}
@@ -91,18 +96,18 @@ class LiveTree:
             case Alert(text=alert):
                 pass
             case Waiting():
-                self._hint = told(notice) if notice.run.phase is Phase.HELD else ""
+                self._hint = told(notice, self._again) if notice.run.phase is Phase.HELD else ""
         if notice.run.at != self._stage:
             self._stage = notice.run.at
             self._trails = {}
-        view = View(notice.run, notice.at, judgement, alert)
+        view = View(notice.run, notice.at, judgement, alert, again=self._again)
         self._trace(view)
         self._read = self._monotonic()
         self._view = view
 
     def show(self, run: Run, at: float) -> None:
         """Take a run as the journal has it."""
-        self._view, self._read = View(run, at), self._monotonic()
+        self._view, self._read = View(run, at, again=self._again), self._monotonic()
 
     def _trace(self, view: View) -> None:
         for check in view.word.checks if view.word else ():
@@ -119,7 +124,7 @@ class LiveTree:
             return foot
         now = seen.now + (self._monotonic() - self._read)
         trails: dict[str, Trail] = {**self._trails}
-        moved = View(seen.run, now, seen.judgement, seen.alert, trails)
+        moved = replace(seen, now=now, trails=trails)
         return (*tree(moved), *foot)
 
     def _drawn(self) -> Group:

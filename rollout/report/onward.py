@@ -2,30 +2,45 @@
 
 from __future__ import annotations
 
+import shlex
+
 from rollout.domain.plan import Approve
 from rollout.domain.run import Phase, Run, Step, Why
+from rollout.report.again import PLAIN, Again
 
 
-def next_command(run: Run, again: str = "") -> str:
+def next_command(run: Run, again: Again = PLAIN, *, going: str = "", driven: bool = False) -> str:
     """What a person would do now.
 
     Args:
         run: As it stands.
-        again: The command that would go on; empty: by the file that the run was started from.
+        again: What the commands repeat.
+        going: The command that would go on; empty: the one that ``going_on`` knows.
+        driven: Whether a living runner has it in hand.
     """
-    again = again or f"rollout apply {run.file or 'PLAN'}"
+    return again.completed(_next(run, going or going_on(run), driven=driven))
+
+
+def going_on(run: Run) -> str:
+    """The command that drives an open run further."""
+    if not run.stages:  # a run that takes another one back has no plan to apply
+        return f"rollout undo {run.id}"
+    return f"rollout apply {shlex.quote(run.file or 'PLAN')}"
+
+
+def _next(run: Run, going: str, *, driven: bool) -> str:
     match run.phase:
         case Phase.RUNNING if _asks(run):
             return f"Approve: rollout approve {run.id}. Refuse: rollout reject {run.id}"
         case Phase.RUNNING | Phase.ROLLING_BACK:
-            return f"Go on: {again}"
+            return f"Watch: rollout status -w {run.id}" if driven else f"Go on: {going}"
         case Phase.PAUSED:
             return f"Go on: rollout resume {run.id}"
         case Phase.HELD:
             return _from_held(run)
         case Phase.UNVERIFIED:
             text = f"Look at {run.endpoint} now; try the rollback again: rollout retry {run.id}"
-            return f"{text}, then {again}"
+            return text if driven else f"{text}, then {going}"
         case Phase.COMPLETED if run.deleted:
             return f"Look back: rollout show {run.id}"
         case Phase.COMPLETED:
@@ -36,7 +51,9 @@ def next_command(run: Run, again: str = "") -> str:
 
 def _asks(run: Run) -> bool:
     stage = run.stage
-    return stage is not None and isinstance(stage.work, Approve) and run.step is Step.OBSERVING
+    if stage is None or not isinstance(stage.work, Approve) or run.step is not Step.OBSERVING:
+        return False
+    return all(each.stage != stage.id for each in run.approvals)
 
 
 def _from_held(run: Run) -> str:

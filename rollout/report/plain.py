@@ -8,6 +8,7 @@ from rollout.domain import events as e
 from rollout.domain.run import Run
 from rollout.ports.observer import Alert, Appended, Notice, Waiting, Watched
 from rollout.report import lines, words
+from rollout.report.again import PLAIN, Again
 from rollout.report.rows import Ink, Piece, Row, row
 
 HEARTBEAT = 300.0  # seconds of silence
@@ -20,11 +21,15 @@ class Lines:
     Args:
         write: Takes a line.
         wordy: Also tell of what runners do for themselves.
+        again: What the commands repeat.
     """
 
-    def __init__(self, write: Callable[[Row], None], *, wordy: bool = False) -> None:
+    def __init__(
+        self, write: Callable[[Row], None], *, wordy: bool = False, again: Again = PLAIN
+    ) -> None:
         self._write = write
         self._wordy = wordy
+        self._again = again
         self._told: float | None = None
         self._waits: tuple[str, int, str] | None = None
         self._alert = ""
@@ -46,9 +51,9 @@ class Lines:
                 ink, fresh = Ink.WARN, text != self._alert
                 self._alert = text
         if fresh:
-            self._tell(notice, lines.told(notice), ink)
+            self._tell(notice, lines.told(notice, self._again), ink)
         elif notice.at - self._told >= HEARTBEAT:
-            self._tell(notice, f"still here: {lines.told(notice)}", Ink.DIM)
+            self._tell(notice, f"still here: {lines.told(notice, self._again)}", Ink.DIM)
 
     def _is_new(self, run: Run, on: str) -> bool:
         waits = (run.id, run.at, on)

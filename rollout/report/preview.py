@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import textwrap
 from collections.abc import Iterator, Sequence
 
@@ -132,14 +133,16 @@ def _sum(preview: Preview, file: str) -> tuple[Row, ...]:
     if standing.course is Course.NOTHING and run is not None:
         when = f" at {words.moment(run.ended)}" if run.ended else ""
         text = f"Nothing to do: {run.id} did this very work and was {_was(run)}{when}."
-        return (row(text), row(f"Do it again: rollout apply {file} --again"))
+        return (row(text), row(f"Do it again: rollout apply {shlex.quote(file)} --again"))
     if standing.course is Course.BLOCKED and run is not None:
         return (row(f"Another run is open. Look: rollout status {run.id}"),)
     count = preview.changes
     text = f"{count['add']} to add, {count['change']} to change, {count['delete']} to delete."
     verb = "Resume it" if standing.course is Course.RESUME else "Apply it"
     lead = "Plan: " if standing.course is Course.START else f"{run.id if run else 'It'} is open: "
-    return (row(Piece(f"{lead}{text}", Ink.STRONG), f"   {verb}: rollout apply {file}"),)
+    return (
+        row(Piece(f"{lead}{text}", Ink.STRONG), f"   {verb}: rollout apply {shlex.quote(file)}"),
+    )
 
 
 def _was(run: Run) -> str:

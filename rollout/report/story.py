@@ -9,13 +9,14 @@ from rollout.domain.outcome import outcome
 from rollout.domain.run import Run
 from rollout.domain.verdict import Judgement, Verdict
 from rollout.report import lines, words
+from rollout.report.again import PLAIN, Again
 from rollout.report.ending import Ending, explain
 from rollout.report.history import outcome_ink
 from rollout.report.onward import next_command
 from rollout.report.plain import event_row
 from rollout.report.rows import Ink, Part, Piece, Row, columns, row
 from rollout.report.sanitise import line
-from rollout.report.tree import View, tree
+from rollout.report.tree import View, drifted, tree
 from rollout.runtime.journal import Entry
 
 
@@ -38,16 +39,20 @@ def gates(story: Sequence[Entry]) -> tuple[tuple[str, Judgement], ...]:
     return tuple(found)
 
 
-def show_rows(ending: Ending, source: str, now: float) -> tuple[Row, ...]:
+def show_rows(
+    ending: Ending, source: str, now: float, again: Again = PLAIN, *, driven: bool = False
+) -> tuple[Row, ...]:
     """The page.
 
     Args:
         ending: The run with its story.
         source: The plan as text; empty: not known.
         now: Unix seconds.
+        again: What the commands repeat.
+        driven: Whether a living runner has it in hand.
     """
     run = ending.run
-    rows: list[Row] = [*_facts(run), (), *tree(View(run, now)), ()]
+    rows: list[Row] = [*_facts(run), (), *tree(View(run, now, again=again)), ()]
     rows += [*explain(ending), ()]
     for stage, judgement in gates(ending.story):
         ink = {Verdict.PASS: Ink.GOOD, Verdict.FAIL: Ink.BAD}.get(judgement.verdict, Ink.WARN)
@@ -60,7 +65,7 @@ def show_rows(ending: Ending, source: str, now: float) -> tuple[Row, ...]:
         ]
     if source:
         rows += [(), row(Piece("Plan", Ink.STRONG)), *(row(each) for each in source.splitlines())]
-    return (*rows, (), row(next_command(run)))
+    return (*rows, (), row(next_command(run, again, driven=driven)))
 
 
 def _facts(run: Run) -> tuple[Row, ...]:
@@ -74,7 +79,7 @@ def _facts(run: Run) -> tuple[Row, ...]:
         ("started", words.moment(run.started)),
         ("ended", words.moment(run.ended) if run.ended is not None else "-"),
         ("found", str(run.captured or "-")),
-        ("now", str(run.expected or "-")),
+        ("expected" if drifted(run) else "now", str(run.expected or "-")),
         (
             "exposure",
             f"{run.candidate} answered {run.exposure.requests:,}, {run.exposure.errors:,} badly",

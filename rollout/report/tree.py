@@ -10,6 +10,7 @@ from rollout.domain.run import Phase, Run, Split, Step, Why
 from rollout.domain.units import spell_duration
 from rollout.domain.verdict import CheckJudgement, Judgement, Verdict
 from rollout.report import words
+from rollout.report.again import PLAIN, Again
 from rollout.report.rows import Ink, Part, Piece, Row, row
 
 DONE, NOW, NEXT, BAD, BACK, STILL = "✔", "◔", "○", "✖", "↶", "‖"
@@ -29,6 +30,7 @@ class View:
         judgement: What the gate said last, newer than the run's own; None: the run's.
         alert: What is wrong right now.
         trails: Check -> evidence so far, toward rollback and toward pass.
+        again: What the commands repeat.
     """
 
     run: Run
@@ -36,6 +38,7 @@ class View:
     judgement: Judgement | None = None
     alert: str = ""
     trails: Mapping[str, Trail] = field(default_factory=dict)
+    again: Again = PLAIN
 
     @property
     def word(self) -> Judgement | None:
@@ -66,7 +69,14 @@ def header(view: View) -> Row:
     spent = words.lapse((run.ended or view.now) - run.started)
     parts: list[Part] = [Piece(run.plan, Ink.STRONG), f" · run {run.id} · {spent} · "]
     split = run.expected or run.captured
+    if drifted(run):
+        parts.append("expected: ")
     return row(*parts, *(shares(split, run) if split else ("split not read yet",)))
+
+
+def drifted(run: Run) -> bool:
+    """Whether the endpoint is not as the run left it: the split last read back is not the present."""
+    return run.phase is Phase.HELD and run.cause is not None and run.cause.why is Why.DRIFT
 
 
 def shares(split: Split, run: Run) -> tuple[Part, ...]:
@@ -139,7 +149,7 @@ def _note(view: View, at: int, stage: Stage) -> str:
     if at != run.at:
         return ""
     if run.phase is Phase.PAUSED:
-        return f"paused. Go on: rollout resume {run.id}"
+        return view.again.completed(f"paused. Go on: rollout resume {run.id}")
     if run.phase is not Phase.RUNNING:
         return _ended(run)
     if run.step is Step.ENTERING:
@@ -177,7 +187,8 @@ def _observing(view: View, stage: Stage) -> str:
     if isinstance(stage.work, Approve):
         limit = stage.work.expires
         left = f" within {spell_duration(run.since + limit - view.now)}" if limit else ""
-        return f"waiting for a person{left}. Approve: rollout approve {run.id}"
+        give = view.again.completed(f"Approve: rollout approve {run.id}")
+        return f"waiting for a person{left}. {give}"
     if isinstance(stage.work, Wait) and view.now < run.since + stage.work.seconds:
         spent = view.now - run.since
         left = spell_duration(stage.work.seconds - spent)

@@ -142,6 +142,15 @@ def plural(count: int, word: str) -> str:
     return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"
 
 
+def has_logs(text: str) -> bool:
+    """Whether collected logs are some; where there were none, they say why instead.
+
+    >>> has_logs("started"), has_logs("(no logs: There is no deployment 'green'.)")
+    (True, False)
+    """
+    return bool(text) and not text.startswith("(no logs: ")
+
+
 def title(stage: Stage, run: Run) -> str:
     """A stage in words, with the deployments' own names."""
     kind = type(stage.work).__name__.lower()

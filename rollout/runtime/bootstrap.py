@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 
 from rollout.domain.advance import advance
@@ -47,9 +48,9 @@ def bootstrap(
             case Record(StagePassed()):
                 return Split.of(seen)
             case Record(Held(cause)):
+                file = shlex.quote(plan.file or "PLAN")
                 raise EndpointRefused(
-                    cause.text,
-                    do=f"Read its log: rollout logs {plan.baseline.name} PLAN",
+                    cause.text, do=f"Read its log: rollout logs {plan.baseline.name} {file}"
                 )
             case _:
                 clock.sleep(endpoint.pace)

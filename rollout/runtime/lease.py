@@ -8,14 +8,17 @@ certainly died on this very machine is not waited for.
 from __future__ import annotations
 
 import json
+import shlex
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from rollout.domain.errors import Fenced, Locked
+from rollout.domain.run import Run
 from rollout.domain.units import spell_duration
 from rollout.ports.clock import Clock
 from rollout.ports.store import Conflict, LeaseRecord, Store
+from rollout.runtime.journal import read_entry
 
 TTL = 20.0  # seconds without a sign of life until others may take over
 POLL = 0.2  # seconds
@@ -76,7 +79,7 @@ class Lease:
             body = _body(self._owner, released=False)
             self._held = self._store.put_lease(self._stream, body, version=self._held.version)
         except Conflict as error:
-            raise _fenced(self._store.lease(self._stream)) from error
+            raise _fenced(self._store, self._stream) from error
         self._renewed = started
 
     def may_act(self, seconds: float) -> bool:
@@ -92,7 +95,9 @@ class Lease:
             return
 
 
-def acquire(store: Store, stream: str, owner: Owner, clock: Clock, *, patience: float) -> Lease:
+def acquire(
+    store: Store, stream: str, owner: Owner, clock: Clock, *, patience: float, file: str = ""
+) -> Lease:
     """Wait until the lease is free, then take it.
 
     Args:
@@ -101,6 +106,7 @@ def acquire(store: Store, stream: str, owner: Owner, clock: Clock, *, patience: 
         owner: This process.
         clock: For waiting; only its monotonic side.
         patience: Seconds to wait for an owner that shows signs of life; 0: refuse at once.
+        file: The plan that it is for, for messages; empty: not known.
 
     Raises:
         Locked: a living runner holds it.
@@ -123,7 +129,7 @@ def acquire(store: Store, stream: str, owner: Owner, clock: Clock, *, patience: 
             except Conflict:
                 continue
         if alive and now - began >= patience:
-            raise _locked(found)
+            raise _locked(store, stream, found, file)
         clock.sleep(POLL)
 
 
@@ -157,16 +163,31 @@ def _name(found: LeaseRecord) -> str:
     return f"{who.get('user', '?')}@{who.get('host', '?')} pid {who.get('pid', '?')}"
 
 
-def _locked(found: LeaseRecord) -> Locked:
+def _locked(store: Store, stream: str, found: LeaseRecord, file: str) -> Locked:
+    run = _open_run(store, stream)
+    what = f"{run.id} of {run.plan}" if run is not None else "this endpoint"
+    wait = f"rollout apply {shlex.quote(file or 'PLAN')} --lock-timeout 10m"
     return Locked(
-        f"{_name(found)} is driving this endpoint now.",
-        do="Watch it: rollout status -w. Or wait for it: rollout apply PLAN --lock-timeout 10m",
+        f"{_name(found)} is driving {what} now.",
+        do=f"Watch it: {_watching(run)}. Or wait for it: {wait}",
     )
 
 
-def _fenced(found: LeaseRecord | None) -> Fenced:
+def _fenced(store: Store, stream: str) -> Fenced:
+    found = store.lease(stream)
     who = _name(found) if found else "somebody"
     return Fenced(
         f"The lease is lost to {who}; this runner was silent for more than {spell_duration(TTL)}.",
-        do="This one stopped. Watch the other: rollout status -w",
+        do=f"This one stopped. Watch the other: {_watching(_open_run(store, stream))}",
     )
+
+
+def _open_run(store: Store, stream: str) -> Run | None:
+    """The run that whoever holds the lease is driving; None: it has not begun one."""
+    record = store.last(stream)
+    run = read_entry(record).state if record is not None else None
+    return None if run is None or run.final else run
+
+
+def _watching(run: Run | None) -> str:
+    return "rollout status -w" if run is None else f"rollout status -w {run.id}"

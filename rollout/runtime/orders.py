@@ -35,11 +35,14 @@ def all_runs(store: Store) -> tuple[Found, ...]:
 
 
 def find_run(store: Store, run_id: str | None) -> Found:
-    """The run called ``run_id`` (a prefix will do), or without one the newest.
+    """The run called ``run_id`` (a prefix will do), or without one the open or newest.
 
     Raises:
-        UsageError: there is none, or several begin like that.
+        UsageError: there is none, several begin like that, or the name is empty.
     """
+    if run_id is not None and not run_id.strip():
+        # A shell makes this of a variable that is not set; it must not mean the newest run.
+        raise UsageError("RUN is empty.", do="Give a run's id. List them: rollout history")
     runs = all_runs(store)
     if run_id is None:
         if not runs:
@@ -49,9 +52,9 @@ def find_run(store: Store, run_id: str | None) -> Found:
         return next((each for each in runs if not each.run.final), runs[0])
     fitting = [each for each in runs if each.run.id.startswith(run_id)]
     if len(fitting) != 1:
-        what = "no run" if not fitting else f"{len(fitting)} runs"
+        what = f"are {len(fitting)} runs" if fitting else "is no run"
         raise UsageError(
-            f"There is {what} whose id begins with {run_id!r}.", do="List them: rollout history"
+            f"There {what} whose id begins with {run_id!r}.", do="List them: rollout history"
         )
     return fitting[0]
 

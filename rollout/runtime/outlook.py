@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -80,7 +81,7 @@ def outlook_of(
     if baseline.rps is None:
         told.append(
             "The rate of requests is not known, so the power of the gates is not estimated. "
-            f"State it: rollout plan {plan.file or 'PLAN'} --rps 50"
+            f"State it: rollout plan {shlex.quote(plan.file or 'PLAN')} --rps 50"
         )
         return Outlook(baseline, (), tuple(told))
     rules, reach = compile_rules(plan), Reach()

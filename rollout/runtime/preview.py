@@ -127,7 +127,7 @@ def _writes(plan: Plan, stage: Stage, seen: Seen, share: int) -> tuple[str, str,
                 " ~"[not same],
             )
         case Create(role):
-            return f"create {plan.deployment(role).name}", _creation(plan.deployment(role)), "+"
+            return _create(plan.deployment(role), seen)
         case Smoke(role, count):
             return f"smoke {plan.deployment(role).name}", f"{count} requests", " "
         case Mirror(percent):
@@ -161,6 +161,12 @@ def _bootstrap(plan: Plan, seen: Seen) -> tuple[str, str, str]:
     return "bootstrap", f"{' and '.join(parts)}, {plan.baseline.name} 100".lstrip(", "), "+"
 
 
+def _create(ref: DeploymentRef, seen: Seen) -> tuple[str, str, str]:
+    if ref.name not in seen.deployments:
+        return f"create {ref.name}", _creation(ref), "+"
+    return f"create {ref.name}", f"{ref.name} is there; replaced unless it is the same", "~"
+
+
 def _creation(ref: DeploymentRef) -> str:
     source = f" from {ref.file.rsplit('/', 1)[-1]}" if ref.file else ""
     extra = f" (+{len(ref.overrides)} set)" if ref.overrides else ""
@@ -175,7 +181,9 @@ def _waits(plan: Plan, stage: Stage) -> str:
     waits = [f"{spell_duration(stage.after)} first"] if stage.after else []
     if stage.gate is not None:
         gate = plan.gates[stage.gate]
-        waits.append(f"gate {gate.name}, at most {spell_duration(gate.max_duration)}")
+        more = gate.on_inconclusive
+        limit = gate.max_duration + more.extend_seconds * more.times
+        waits.append(f"gate {gate.name}, at most {spell_duration(limit)}")
     if isinstance(stage.work, Approve):
         waits.append(" or ".join(stage.work.by) or "anybody")
     return " · ".join(waits)

@@ -111,7 +111,9 @@ class Scene:
     def wire(self, patch: pytest.MonkeyPatch) -> None:
         """Let the command line find all this in place of the machine."""
 
-        def endpoint(plan: Plan, *, home: Path, clock: FakeClock) -> FakeEndpoint:
+        def endpoint(
+            plan: Plan, *, home: Path, clock: FakeClock, start: bool = True
+        ) -> FakeEndpoint:
             return FakeEndpoint(plan, self.world)
 
         me = {"user": "ada", "host": "desk", "pid": 4711}

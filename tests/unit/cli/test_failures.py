@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from rollout import api
+from rollout.cli import main
 from rollout.cli.exits import Exit
 from tests.unit.cli.scene import Scene
 
@@ -107,3 +108,40 @@ def test_a_stream_that_knows_ascii_only_ends_nothing() -> None:
     )
 
     assert done.stdout.startswith(b"Examples:")
+
+
+@pytest.mark.parametrize("closed", [(0,), (1,), (2,), (0, 1, 2)], ids=str)
+@pytest.mark.parametrize(
+    ("words", "code"), [(["version"], 0), (["-h"], 0), (["status", "--nope"], 64)], ids=str
+)
+def test_a_stream_that_is_closed_ends_nothing(
+    closed: tuple[int, ...], words: list[str], code: int
+) -> None:
+    ends = " ".join(f"{number}>&-" for number in closed)
+    program = ["sh", "-c", f'exec "$0" -m rollout.cli.main "$@" {ends}', sys.executable, *words]
+
+    done = subprocess.run(program, capture_output=True, check=False, cwd=Path.cwd(), text=True)
+
+    assert done.returncode == code, done.stderr
+    assert "rollout itself failed" not in done.stderr + done.stdout
+    assert bool(done.stdout) is (code == 0 and 1 not in closed)
+
+
+def test_without_streams_a_run_goes_to_its_end(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("stdin", "stdout", "stderr"):
+        monkeypatch.setattr(sys, name, None)
+
+    codes = [
+        main.run(words)
+        for words in (
+            ["apply", "plan.yaml", "--auto-approve"],
+            ["status"],
+            ["apply", "plan.yaml", "--again"],
+        )
+    ]
+
+    for each in (sys.stdin, sys.stdout, sys.stderr):
+        each.close()
+    assert codes == [0, 0, Exit.USAGE]

@@ -177,3 +177,21 @@ def test_destroy_leaves_a_run_to_whoever_drives_it(waiting: Scene) -> None:
     assert told.code == Exit.LOCKED
     assert "End it first: rollout abort r-" in told.err
     assert json.loads(waiting.call("status", "-o", "json").out)["outcome"] == "waiting_approval"
+
+
+@pytest.mark.parametrize(
+    "verb", ["abort", "approve", "events", "pause", "reject", "resume", "retry", "show", "undo"]
+)
+@pytest.mark.parametrize("name", ["", " "])
+def test_an_empty_name_is_no_run(waiting: Scene, verb: str, name: str) -> None:
+    told = waiting.call(verb, name)
+
+    assert told.code == Exit.USAGE
+    assert told.err.startswith("Error: RUN is empty.")
+    assert json.loads(waiting.call("status", "-o", "json").out)["outcome"] == "waiting_approval"
+
+
+def test_an_approval_that_was_given_is_not_asked_for_again(waiting: Scene) -> None:
+    waiting.call("approve")
+
+    assert waiting.call("status").out.splitlines()[-1] == "Go on: rollout apply plan.yaml"

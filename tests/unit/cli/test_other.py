@@ -75,7 +75,7 @@ def test_up_prints_where_clients_send(scene: Scene, machine: Machine) -> None:
     told = scene.call("local", "up", "plan.yaml", "--home", "/somewhere")
 
     assert told.out == "http://127.0.0.1:8700/score\n"
-    assert told.err.endswith("rollout apply plan.yaml\n")
+    assert told.err.endswith("rollout apply --home /somewhere plan.yaml\n")
     assert machine.calls == [("up", "churn", "/somewhere")]
 
 
@@ -154,3 +154,28 @@ def test_variables_of_the_call_outrank_those_of_files(tmp_path: Path) -> None:
     given = Given(files=[str(file)], variables={"one": "x"})
 
     assert dict(settings(given).variables) == {"one": "x", "two": "true", "three": "on"}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("local", "up", "plan.yaml"),
+        ("local", "down", "--all"),
+        ("local", "fault", "churn", "--kind", "kill-envoy"),
+        ("local", "key", "churn"),
+        ("local", "load", "plan.yaml", "--for", "1s"),
+        ("version",),
+        ("logs", "blue", "plan.yaml"),
+    ],
+    ids=" ".join,
+)
+def test_every_object_has_an_outcome(
+    scene: Scene, machine: Machine, words: tuple[str, ...]
+) -> None:
+    assert json.loads(scene.call(*words, "-o", "json").out)["outcome"] == "done"
+
+
+def test_a_comparison_has_an_outcome(scene: Scene) -> None:
+    scene.call("apply", "plan.yaml", "--auto-approve")
+
+    assert json.loads(scene.call("diff", "-o", "json").out)["outcome"] == "nothing_compared"

@@ -16,9 +16,15 @@ def test_github_outputs_are_one_line_each() -> None:
     assert ci.github_outputs(run, "rolled_back").splitlines() == [
         "outcome=rolled_back",
         "run_id=r-1 evil=1",
-        "stage=",
+        "stage=shift-10",
         "candidate_percent=0",
     ]
+
+
+def test_a_run_that_came_to_its_end_ended_in_no_stage() -> None:
+    run = replace(rolled_back(), phase=Phase.COMPLETED, at=len(rolled_back().stages), cause=None)
+
+    assert "stage=\n" in ci.github_outputs(run, "completed")
 
 
 def test_a_failed_run_is_an_error_and_a_held_one_a_warning() -> None:

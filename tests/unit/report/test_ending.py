@@ -5,14 +5,16 @@ from dataclasses import replace
 import pytest
 
 from rollout.domain import events as e
-from rollout.domain.run import Cause, Exposure, Phase, Run, Why
+from rollout.domain.endpoint import CreateEndpoint
+from rollout.domain.plan import Bootstrap, Stage
+from rollout.domain.run import Cause, Exposure, Phase, Run, Split, StageDone, Why
 from rollout.domain.verdict import Verdict
 from rollout.report.ending import Ending, bad_lines, explain
 from rollout.report.onward import next_command
 from rollout.report.rows import text
 from rollout.runtime.begin import Course
 from rollout.runtime.journal import Entry
-from tests.unit.report.runs import FAILED, START, rolled_back, running
+from tests.unit.report.runs import FAILED, STAGES, START, rolled_back, running
 
 LOGS = """\
 INFO started
@@ -53,7 +55,11 @@ def story(run: Run) -> tuple[Entry, ...]:
 
 
 def told(run: Run, *, course: Course | None = None) -> str:
-    return text(explain(Ending(run, story(run), course)))
+    return text_of(Ending(run, story(run), course))
+
+
+def text_of(ending: Ending) -> str:
+    return text(explain(ending))
 
 
 def test_a_failed_gate_is_explained_to_the_last_number() -> None:
@@ -76,7 +82,7 @@ def squeezed(page: str) -> list[str]:
         ({"phase": Phase.PAUSED, "cause": None}, "stands at stage 5 of 9", "rollout resume r-7f3a"),
         (
             {"phase": Phase.HELD, "cause": Cause(Why.DRIFT, "The endpoint has blue 50.")},
-            "The endpoint has blue 50.",
+            "The endpoint stays as it was found.",
             "rollout resume --adopt r-7f3a",
         ),
         (
@@ -150,3 +156,51 @@ def test_a_log_without_an_error_shows_its_end_only_where_that_tells() -> None:
 
     assert bad_lines([lines]) == ("one", "two", "three")
     assert bad_lines([lines], otherwise_last=False) == ()
+
+
+NONE = "(no logs: There is no deployment 'green'. Name one: rollout logs NAME plan.yaml)"
+
+
+@pytest.mark.parametrize("text", [NONE, None], ids=["no deployment", "none wanted"])
+def test_no_logs_are_saved_where_there_were_none(text: str | None) -> None:
+    run = rolled_back()
+    collected = (e.LogsCollected("green", text),) if text else ()
+    back = replace(run, phase=Phase.ROLLING_BACK)
+    events = [entry(each, back, START + 3561) for each in collected]
+
+    page = squeezed(text_of(Ending(run, (*story(run)[:1], *events))))
+
+    assert "✔ green kept at 0 %" in page
+    assert not any("log" in each for each in page)
+
+
+def test_a_drift_does_not_claim_the_split_that_was_expected() -> None:
+    cause = Cause(Why.DRIFT, "Expected blue 100; the endpoint has blue 50 green 50.")
+
+    page = text_of(Ending(replace(rolled_back(), phase=Phase.HELD, cause=cause)))
+
+    assert page.count("blue 100") == 1
+    assert "The endpoint stays as it was found." in page
+
+
+BOOT = (Stage("bootstrap", Bootstrap()), *STAGES)
+
+
+@pytest.mark.parametrize(
+    ("wrote", "said"), [(False, "stage 5 of 9"), (True, "stage 6 of 10")], ids=str
+)
+def test_stages_are_counted_as_the_plan_shows_them(wrote: bool, said: str) -> None:
+    done = (StageDone("bootstrap", START, START), *rolled_back().done)
+    run = replace(rolled_back(), stages=BOOT, at=5, done=done)
+    first = replace(run, at=0, done=())
+    effects = (e.Intended(CreateEndpoint(), Split()),) if wrote else ()
+    begun = [entry(each, first, START) for each in effects]
+
+    assert said in text_of(Ending(run, (*begun, *story(run))))
+
+
+def test_a_run_that_ends_in_its_bootstrap_counts_it() -> None:
+    cause = Cause(Why.BOOTSTRAP_FAILED, "blue could not be created: no memory")
+    run = replace(rolled_back(), stages=BOOT, at=0, done=(), cause=cause, phase=Phase.HELD)
+
+    assert "stage 1 of 10, bootstrap" in text_of(Ending(run))

@@ -52,6 +52,7 @@ TOLD: list[tuple[e.Event, str]] = [
     (e.RollbackProbed(False, "0 of 10"), "rollback not verified yet: 0 of 10"),
     (e.RollbackUnverified("too late"), "rollback NOT verified: too late"),
     (e.LogsCollected("green", "a\nb"), "kept the logs of green (2 lines)"),
+    (e.LogsCollected("green", "(no logs: There is none. Look.)"), "no logs of green to keep"),
     (
         e.AnswersDiffered("mirror-10", (Example(Difference("$[*]", "type", "1", "'1'"), "", ""),)),
         "answers differ: $[*] (type): 1 by the baseline, '1' by the candidate",

@@ -154,3 +154,11 @@ def test_foreign_text_in_a_run_is_harmless() -> None:
     assert "\x1b" not in made
     assert "##vso[" not in made
     assert not any(each.startswith("::") for each in made.splitlines())
+
+
+def test_a_drifted_run_shows_what_was_expected_as_such() -> None:
+    cause = Cause(Why.DRIFT, "Expected blue 90 green 10; the endpoint has blue 50 green 50.")
+
+    head = drawn(View(running(phase=Phase.HELD, cause=cause), START + 4590)).splitlines()[0]
+
+    assert head.endswith("· expected: blue ██████████████████░░ 90 %  green ██ 10 %")

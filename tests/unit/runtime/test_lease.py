@@ -7,9 +7,12 @@ import json
 import pytest
 
 from rollout.domain.errors import Fenced, Locked
+from rollout.runtime.begin import kept
+from rollout.runtime.journal import Journal
 from rollout.runtime.lease import POLL, TTL, Owner, acquire, living_holder
 from tests.fakes.clock import FakeClock
 from tests.fakes.store import FakeStore
+from tests.unit.runtime.values import PLAN, run
 
 STREAM = "fake/diabetes"
 
@@ -189,3 +192,31 @@ def test_who_drives_is_known(store, take):
     assert living_holder(store, STREAM, lambda _: True) is None
     lease.release()
     assert living_holder(store, STREAM, lambda _: False) is None
+
+
+def test_who_is_in_the_way_is_told_with_its_run_and_the_plan_at_hand(store, clock, take):
+    journal = Journal(store, STREAM, "ada")
+    journal.refresh()
+    journal.start(run(id="r-1"), kept(PLAN), "")
+    beating(clock, take("ada"))
+
+    with pytest.raises(Locked) as told:
+        acquire(store, STREAM, owner("bob"), clock, patience=0.0, file="my plan.yaml")
+
+    assert told.value.what == "ada@here pid 4711 is driving r-1 of safe now."
+    assert told.value.do == (
+        "Watch it: rollout status -w r-1. "
+        "Or wait for it: rollout apply 'my plan.yaml' --lock-timeout 10m"
+    )
+
+
+def test_a_runner_that_was_overtaken_names_the_run(store, clock, take):
+    journal = Journal(store, STREAM, "ada")
+    journal.refresh()
+    journal.start(run(id="r-1"), kept(PLAN), "")
+    lease = take("ada")
+    clock.sleep(2 * TTL)
+    take("bob")
+
+    with pytest.raises(Fenced, match="rollout status -w r-1"):
+        lease.renew()

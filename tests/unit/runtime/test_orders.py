@@ -45,7 +45,10 @@ def test_a_run_is_found_by_the_beginning_of_its_id(store, begin):
     assert orders.find_run(store, "r-b").stream == "fake/other"
     assert orders.find_run(store, None).run.id == "r-abd"  # the open one, though not the newest
     assert [each.run.id for each in orders.all_runs(store)] == ["r-b", "r-abd", "r-abc"]
-    for wrong, count in (("r-ab", "2 runs"), ("r-x", "no run")):
+    for wrong, count in (
+        *(("r-ab", "There are 2 runs"), ("r-x", "There is no run")),
+        *(("", "RUN is empty"), (" ", "RUN is empty")),
+    ):
         with pytest.raises(UsageError, match=count):
             orders.find_run(store, wrong)
 
