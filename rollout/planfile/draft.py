@@ -42,6 +42,10 @@ class Draft:
         named = spell(path if told is None else told)
         self._add(self.document.key(path), path, named, what, do)
 
+    def wrong_in(self, path: Path, place: Place, what: str, do: str) -> None:
+        """The file that is named at ``path`` is wrong, at a place of its own."""
+        self._add(place, path, spell(path), what, do)
+
     def spoil(self, path: Path) -> None:
         """Nothing more is to be said about the value at ``path``."""
         self._spoiled.add(path)

@@ -33,6 +33,7 @@ def inspect(
         return None, document.findings or (_no_mapping(document),)
     draft = Draft(document)
     substitute.fill(draft, Inputs(variables, environment))
+    rules.set_apart(draft)
     schema.check(draft)
     rules.check(draft, check_provider)
     requests = bodies.gather(draft)

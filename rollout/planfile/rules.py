@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
+from rollout.domain.diagnostics import Place
 from rollout.domain.roles import BASELINE, CANDIDATE
 from rollout.domain.units import spell_duration
 from rollout.planfile import forms, gate_rules, metrics, overrides, stage_rules
@@ -13,37 +14,63 @@ from rollout.planfile.files import Kind, absolute, kind_of, missing
 from rollout.planfile.stages import Sketch, sketches, wait_seconds
 from rollout.planfile.wording import Path, shown
 
+# What is wrong in a provider's file: what, do, the keys down to the value, and its line and column
+# from 1; None: it is not written there but in the plan.
+Flaw = tuple[str, str, tuple[str, ...], tuple[int, int] | None]
+
 
 class ProviderCheck(Protocol):
     """What only an endpoint's adapter can say about a plan, without touching anything."""
 
-    def endpoint(self, options: Mapping[str, object]) -> Sequence[tuple[str, str, str]]:
+    @property
+    def most_instances(self) -> int:
+        """More than this a deployment cannot have."""
+        ...
+
+    def endpoint(
+        self, options: Mapping[str, object], deployments: Collection[str] | None
+    ) -> Sequence[tuple[str, str, str]]:
         """Problems with the provider's own keys below ``endpoint``: (key, what, do).
 
-        A key may have dots; an empty one means the endpoint as a whole.
+        A key may have dots; an empty one means the endpoint as a whole. ``deployments`` are the
+        plan's; None where they cannot be read.
         """
         ...
 
-    def endpoint_file(self, file: str) -> Sequence[tuple[str, str]]:
-        """Problems with the endpoint's file, by absolute path: (what, do)."""
+    def endpoint_file(self, file: str) -> Sequence[Flaw]:
+        """Problems with the endpoint's file, by absolute path."""
         ...
 
     def deployment(
         self, name: str | None, file: str, overrides: Mapping[str, object]
-    ) -> Sequence[tuple[str, str]]:
-        """Problems with a deployment's file, by absolute path, and ``set:``: (what, do).
+    ) -> Sequence[Flaw]:
+        """Problems with a deployment's file, by absolute path, and with ``set:``.
 
         ``name`` is the deployment's; None where the plan's cannot be read.
         """
         ...
 
 
+PROVIDERS = ("local",)  # whose keys and files can be checked
 OWN_KEYS = ("provider", "name", "file")  # of ``endpoint``; the others are the provider's
+
+
+def set_apart(draft: Draft) -> None:
+    """Say nothing of the keys of a provider that this version does not know."""
+    if _foreign(draft):
+        for key in options(draft):
+            draft.spoil(("endpoint", key))
+
+
+def _foreign(draft: Draft) -> bool:
+    return draft.text("endpoint", "provider") not in (None, *PROVIDERS)
 
 
 def check(draft: Draft, provider: ProviderCheck | None) -> None:
     """Note everything that does not fit together, on whatever parts can be read."""
     stages = sketches(draft)
+    if _foreign(draft):
+        provider = None
     _names(draft)
     metrics.check(draft)
     gate_rules.check(draft)
@@ -51,6 +78,8 @@ def check(draft: Draft, provider: ProviderCheck | None) -> None:
     _requests(draft)
     _deadline(draft, stages)
     _files(draft, provider)
+    if provider is not None:
+        _scales(draft, stages, provider)
 
 
 def _names(draft: Draft) -> None:
@@ -99,8 +128,7 @@ def _files(draft: Draft, provider: ProviderCheck | None) -> None:
         _options(draft, provider)
     of_endpoint = _file(draft, ("endpoint", "file"))
     if of_endpoint is not None and provider is not None:
-        for what, do in provider.endpoint_file(of_endpoint):
-            draft.wrong(("endpoint", "file"), what, do)
+        _note(draft, "endpoint", provider.endpoint_file(of_endpoint))
     for role in (BASELINE, CANDIDATE):
         overrides.check(draft, role)
         found = _file(draft, (role, "file"))
@@ -127,7 +155,10 @@ def _file(draft: Draft, path: Path) -> str | None:
 
 
 def _options(draft: Draft, provider: ProviderCheck) -> None:
-    for key, what, do in provider.endpoint(options(draft)):
+    names = [draft.text(role, "deployment") for role in (BASELINE, CANDIDATE)]
+    known = [each for each in names if each is not None]
+    deployments = known if len(known) == len(names) else None
+    for key, what, do in provider.endpoint(options(draft), deployments):
         draft.wrong(("endpoint", *filter(None, key.split("."))), what, do)
 
 
@@ -141,5 +172,39 @@ def _deployment(draft: Draft, role: str, file: str, provider: ProviderCheck) -> 
         changes = overrides.nested(draft.mapping(role, "set"))
     except overrides.Clash:
         return
-    for what, do in provider.deployment(draft.text(role, "deployment"), file, changes):
-        draft.wrong((role, "file"), what, do)
+    name = draft.text(role, "deployment")
+    _note(draft, role, provider.deployment(name, file, changes))
+
+
+def _note(draft: Draft, part: str, flaws: Sequence[Flaw]) -> None:
+    """Each flaw at its place in the part's file, or at the key of the plan that says it."""
+    file = (part, "file")
+    shown_as = str(draft.folder / (draft.text(*file) or ""))
+    for what, do, path, place in flaws:
+        if place is None:
+            draft.wrong(_setting(draft, part, path) or file, what, do)
+        else:
+            draft.wrong_in(file, Place(shown_as, *place), what, do)
+
+
+def _setting(draft: Draft, part: str, path: tuple[str, ...]) -> Path | None:
+    """Where ``set:`` says the value at ``path`` of the part's file; None: it does not."""
+    for key in draft.mapping(part, "set"):
+        steps = tuple(key.split("."))
+        if path[: len(steps)] == steps:
+            return (part, "set", key, *path[len(steps) :])
+    return None
+
+
+def _scales(draft: Draft, stages: Sequence[Sketch], provider: ProviderCheck) -> None:
+    """No stage asks for more instances than a deployment can have."""
+    most = provider.most_instances
+    for stage in stages:
+        path = (*stage.value_path, "instances")
+        try:
+            wanted = forms.count(draft.at(*path)) if stage.kind == "scale" else 0
+        except forms.Misshapen:
+            continue  # told by the schema
+        if wanted > most:
+            what = f"a deployment has at most {most} instances here, not {wanted}."
+            draft.wrong(path, what, f"Write {most} or less.")

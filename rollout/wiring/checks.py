@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 
+from rollout.adapters.endpoints.local.endpoint_file import endpoint_findings
 from rollout.adapters.endpoints.local.options import options_findings
-from rollout.adapters.endpoints.local.specification import endpoint_findings, file_findings
+from rollout.adapters.endpoints.local.specification import (
+    MOST_INSTANCES,
+    file_findings,
+)
+from rollout.planfile.rules import Flaw
 
 
 class LocalFiles:
     """What the local provider can say of a plan without a network: the planfile's provider check."""
 
-    def endpoint(self, options: Mapping[str, object]) -> list[tuple[str, str, str]]:
+    most_instances = MOST_INSTANCES
+
+    def endpoint(
+        self, options: Mapping[str, object], deployments: Collection[str] | None
+    ) -> list[tuple[str, str, str]]:
         """Findings on the endpoint's own options: (dotted key, what, do)."""
         return [
-            (".".join(map(str, path)), what, do) for path, what, do in options_findings(options)
+            (".".join(map(str, path)), what, do)
+            for path, what, do in options_findings(options, deployments=deployments)
         ]
 
-    def endpoint_file(self, file: str) -> list[tuple[str, str]]:
-        """Findings on an endpoint file: (what, do)."""
+    def endpoint_file(self, file: str) -> Sequence[Flaw]:
+        """Findings on an endpoint file."""
         return endpoint_findings(file)
 
     def deployment(
         self, name: str | None, file: str, overrides: Mapping[str, object]
-    ) -> list[tuple[str, str]]:
-        """Findings on a deployment file: (what, do)."""
+    ) -> Sequence[Flaw]:
+        """Findings on a deployment file, and on what the plan sets in it."""
         return file_findings(file, overrides, name=name)

@@ -9,12 +9,15 @@ from pathlib import Path
 from rollout.adapters.endpoints.local import administer
 from rollout.adapters.endpoints.local.administer import Running, Summary
 from rollout.adapters.endpoints.local.endpoint import build
+from rollout.adapters.endpoints.local.folder import key_of
 from rollout.adapters.endpoints.local.load import OpenLoopLoad
 from rollout.domain.endpoint import CreateEndpoint, Effect, PutDeployment, SetSplit
-from rollout.domain.errors import UsageError
+from rollout.domain.errors import Locked, UsageError
 from rollout.domain.plan import Plan
 from rollout.domain.run import Split
 from rollout.runtime.bootstrap import bootstrap
+from rollout.runtime.journal import Journal
+from rollout.runtime.lease import living_holder
 from rollout.wiring import plugs
 
 
@@ -37,6 +40,34 @@ def endpoints(*, home: Path) -> tuple[Summary, ...]:
 def processes(name: str, *, home: Path) -> tuple[Running, ...]:
     """What runs for a local endpoint."""
     return administer.processes(home, name, plugs.clock())
+
+
+def see_undriven(name: str, *, home: Path, state: str) -> None:
+    """See that nobody drives a run on a local endpoint.
+
+    Args:
+        name: The endpoint's.
+        home: The folder of local endpoints.
+        state: URL of the store with the leases; one that is missing has none.
+
+    Raises:
+        Locked: a living runner holds its lease.
+    """
+    stream, owner = key_of(home, name), plugs.owner()
+    store = plugs.store(state, create=False)
+    try:
+        who = living_holder(store, stream, owner.surely_dead)
+        run = Journal(store, stream, owner.name).refresh() if who is not None else None
+    finally:
+        store.close()
+    if who is not None:
+        left = "" if run is None or run.final else run.id
+        raise Locked(
+            f"{who} is driving a run{f', {left},' if left else ''} on {name}.",
+            do=f"Let it end: rollout status {left} -w. Or end it: rollout abort {left}"
+            if left
+            else "Try again in a moment.",
+        )
 
 
 def down(name: str, *, home: Path) -> None:

@@ -28,7 +28,7 @@ BUILT_IN = {
 
 
 class _EndpointFactory(Protocol):
-    def __call__(self, plan: Plan, *, home: Path, clock: Clock) -> Endpoint: ...
+    def __call__(self, plan: Plan, *, home: Path, clock: Clock, start: bool) -> Endpoint: ...
 
 
 class _StoreFactory(Protocol):
@@ -40,14 +40,20 @@ def clock() -> Clock:
     return SystemClock()
 
 
-def endpoint(plan: Plan, *, home: Path, clock: Clock) -> Endpoint:
+def endpoint(plan: Plan, *, home: Path, clock: Clock, start: bool = True) -> Endpoint:
     """The endpoint that a plan names, bound to the plan.
+
+    Args:
+        plan: The plan.
+        home: The folder of local endpoints.
+        clock: Time.
+        start: Start what must run for a look at it; without, a look changes nothing.
 
     Raises:
         UsageError: no installed package brings the provider.
     """
     build = cast("_EndpointFactory", _loaded("rollout.endpoints", plan.endpoint.provider))
-    return build(plan, home=home, clock=clock)
+    return build(plan, home=home, clock=clock, start=start)
 
 
 def store(url: str, *, create: bool = True) -> Store:

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from rollout.adapters.endpoints.local import administer
-from rollout.adapters.endpoints.local.endpoint import LocalEndpoint
+from rollout.adapters.endpoints.local.endpoint import LocalEndpoint, build
 from rollout.domain.endpoint import (
     Condition,
     CreateEndpoint,
@@ -274,6 +274,9 @@ def test_down_stops_everything_and_the_next_call_brings_it_back(world: World) ->
     world.until(lambda: not any(map(lives, running)), seconds=1)
     assert administer.processes(world.home, world.name, world.clock) == ()
     assert [one.up for one in administer.list_endpoints(world.home)] == [False]
+    look = build(world.plan(), home=world.home, clock=world.clock, start=False).observe()
+    assert (look.traffic, look.deployments["blue"].ready) == ({"blue": 60, "green": 40}, 0)
+    assert administer.processes(world.home, world.name, world.clock) == (), "a look starts nothing"
     administer.up(world.home, world.name, world.clock)
     world.until_ready(endpoint, "blue", "green")
     assert endpoint.observe().traffic == {"blue": 60, "green": 40}

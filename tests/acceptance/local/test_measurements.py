@@ -185,6 +185,24 @@ def test_a_rotation_under_load_loses_no_line(world: World, endpoint: LocalEndpoi
     assert sum(sum_of(list(again.arms.values())).latency.values()) == 600
 
 
+def test_an_access_log_that_is_removed_is_opened_anew(
+    world: World, endpoint: LocalEndpoint
+) -> None:
+    log = world.home / world.name / "access.jsonl"
+    cursor = endpoint.read(endpoint.cursor(), mirrored=False, histogram=False).cursor
+
+    log.unlink()
+    world.until(log.exists, seconds=5)
+    send_many(port_of(endpoint), endpoint.key_value(), 20)
+
+    def requests() -> int:
+        interval = endpoint.read(cursor, mirrored=False, histogram=False).interval
+        assert interval is not None
+        return sum(arm.requests for arm in interval.arms.values())
+
+    world.until(lambda: requests() == 20)
+
+
 def test_a_foreign_cursor_is_refused(endpoint: LocalEndpoint) -> None:
     with pytest.raises(EndpointRefused, match="cursor"):
         endpoint.read("2026-01-01T00:00:00Z", mirrored=False, histogram=False)

@@ -55,6 +55,23 @@ def test_nobody_gets_in_without_the_key(endpoint: LocalEndpoint, key: str | None
     assert got.status == 401
 
 
+@pytest.mark.parametrize(("right", "status"), [(True, 404), (False, 401)])
+def test_another_path_is_not_found_with_the_key_and_nobody_gets_in_without(
+    endpoint: LocalEndpoint, right: bool, status: int
+) -> None:
+    key = endpoint.key_value() if right else "wrong"
+
+    got = [
+        asyncio.run(send(port_of(endpoint), key, path=path, headers=headers))
+        for path in ("/", "/score/", "/other?x=1", "/swagger.json")
+        for headers in ({}, {"azureml-model-deployment": "green"})
+    ]
+
+    assert [one.status for one in got] == [status] * 8
+    if right:
+        assert got[0].json == {"message": "This endpoint answers at /score only."}
+
+
 def test_the_header_chooses_a_deployment_at_0_percent(endpoint: LocalEndpoint) -> None:
     got = one(endpoint, azureml_model_deployment="green")
 

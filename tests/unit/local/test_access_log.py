@@ -14,7 +14,7 @@ from rollout.adapters.endpoints.local.access_log import Asked, Found, Reader
 from rollout.adapters.endpoints.local.cursor import Cursor, Place
 from rollout.adapters.endpoints.local.entries import arms_of
 from rollout.domain.answers import Said
-from rollout.domain.errors import EndpointRefused
+from rollout.domain.errors import EndpointAway, EndpointRefused
 from rollout.domain.measure import NEVER, Arm, bucket_of
 
 LIVE = arms_of("blue", "green", mirrored=False)
@@ -516,3 +516,49 @@ def test_a_log_that_others_hold_open_is_bounded(
         "turn 4", "turn 3", "turn 2",
     ]  # fmt: skip
     assert not (tmp_path / "blue.log.4").exists()
+
+
+def test_a_log_that_stays_away_is_no_silence_of_the_clients(log: Path) -> None:
+    write(log, line())
+    reader = Reader(log)
+    cursor = reader.read(BEGIN, LIVE, Asked(), moment=200.0).cursor
+    log.unlink()
+
+    first = reader.read(cursor, LIVE, Asked(), moment=202.0)  # as in a rotation
+    with pytest.raises(EndpointAway, match=r"access\.jsonl is gone"):
+        reader.read(first.cursor, LIVE, Asked(), moment=204.5)
+
+
+def test_when_the_log_is_back_reading_goes_on_without_what_was_lost(log: Path) -> None:
+    for _ in range(2):
+        write(log, line())
+        rotate(log)
+    reader = Reader(log)
+    write(log, line(), line())
+    cursor = reader.read(BEGIN, LIVE, Asked(), moment=200.0).cursor
+    log.unlink()
+    reader.read(cursor, LIVE, Asked(), moment=202.0)
+    with pytest.raises(EndpointAway):
+        reader.read(cursor, LIVE, Asked(), moment=205.0)
+
+    write(log, line())
+    found = reader.read(cursor, LIVE, Asked(histogram=True), moment=206.0)
+    log.unlink()
+    again = reader.read(found.cursor, LIVE, Asked(), moment=230.0)
+
+    assert found.arms["baseline"].requests == 1, "what rotated segments hold is counted once"
+    assert found.cursor.counted == Place(3, len(line()))
+    assert again.arms["baseline"].requests == 0, "a second instant begins anew"
+
+
+def test_a_cursor_is_kept_while_the_log_is_away(log: Path) -> None:
+    write(log, line())
+    rotate(log)
+    write(log, line())
+    cursor, _ = read(log, BEGIN)
+    log.unlink()
+
+    after, arms = read(log, cursor)
+
+    assert arms["baseline"].requests == 0
+    assert after.counted == Place(2, 0)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from rollout.adapters.endpoints.local.chapters import heading
 from rollout.adapters.endpoints.local.endpoint import LocalEndpoint
 from rollout.adapters.endpoints.local.folder import Folder, write_json
 from rollout.domain.errors import EndpointRefused
@@ -23,6 +24,10 @@ def folder(tmp_path: Path) -> Folder:
 
 @pytest.fixture
 def endpoint(tmp_path: Path) -> LocalEndpoint:
+    return opened(tmp_path, start=True)
+
+
+def opened(home: Path, *, start: bool) -> LocalEndpoint:
     plan = Plan(
         name="test",
         endpoint=EndpointRef("local", "ep"),
@@ -32,7 +37,7 @@ def endpoint(tmp_path: Path) -> LocalEndpoint:
         requests=(),
         file="my plans/p.yaml",
     )
-    return LocalEndpoint(plan, home=tmp_path, clock=FakeClock())
+    return LocalEndpoint(plan, home=home, clock=FakeClock(), start=start)
 
 
 def test_an_absent_endpoint_has_no_logs(endpoint: LocalEndpoint) -> None:
@@ -59,3 +64,18 @@ def test_the_log_of_a_deleted_deployment_stays_readable(
 
     assert endpoint.logs("old", tail=1) == "two"
     assert endpoint.logs("blue", tail=1) == ""
+
+
+def test_a_run_gets_what_its_own_servers_said_and_a_look_gets_everything(
+    endpoint: LocalEndpoint, folder: Folder, tmp_path: Path
+) -> None:
+    lines = [
+        heading("2026-01-01T00:00:00.000Z", 1, "r-1"),
+        "500 of the first run",
+        heading("2026-01-01T00:01:00.000Z", 2, "r-2"),
+        "init of the second run",
+    ]
+    folder.log("green").write_text("".join(f"{line}\n" for line in lines))
+
+    assert endpoint.logs("green", tail=10) == "init of the second run"
+    assert opened(tmp_path, start=False).logs("green", tail=10).splitlines() == lines

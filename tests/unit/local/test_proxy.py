@@ -26,16 +26,16 @@ def test_the_header_comes_before_the_split_and_is_never_mirrored() -> None:
     found = front({"blue": 100}, {"green": 50})
 
     assert [route["name"] for route in found] == [
-        "direct:blue", "direct:green", "direct:unknown", "split",
+        "direct:blue", "direct:green", "direct:unknown", "split", "nowhere",
     ]  # fmt: skip
     assert ["request_mirror_policies" in json.dumps(route) for route in found] == [
-        False, False, False, True,
+        False, False, False, True, False,
     ]  # fmt: skip
     assert found[2]["direct_response"]["status"] == 404
 
 
 def test_the_mirror_counts_in_millionths() -> None:
-    policy = front({"blue": 100}, {"green": 50})[-1]["route"]["request_mirror_policies"][0]
+    policy = front({"blue": 100}, {"green": 50})[-2]["route"]["request_mirror_policies"][0]
 
     share = policy["runtime_fraction"]["default_value"]
     assert share == {"numerator": 500_000, "denominator": "MILLION"}
@@ -44,14 +44,14 @@ def test_the_mirror_counts_in_millionths() -> None:
 
 @pytest.mark.parametrize("traffic", [{}, {"blue": 0}])
 def test_no_traffic_is_a_404_and_no_sum_of_zero(traffic: dict[str, int]) -> None:
-    last = front(traffic)[-1]
+    split = front(traffic)[-2]
 
-    assert last["direct_response"]["status"] == 404
-    assert "route" not in last
+    assert split["direct_response"]["status"] == 404
+    assert "route" not in split
 
 
 def test_zero_shares_are_no_clusters() -> None:
-    weighted = front({"blue": 100, "green": 0})[-1]["route"]["weighted_clusters"]["clusters"]
+    weighted = front({"blue": 100, "green": 0})[-2]["route"]["weighted_clusters"]["clusters"]
 
     assert [(one["name"], one["weight"]) for one in weighted] == [("ep~blue~live", 100)]
 

@@ -8,12 +8,11 @@ import pytest
 import yaml
 
 from rollout.adapters.endpoints.local import snapshot
+from rollout.adapters.endpoints.local.endpoint_file import endpoint_findings, read_auth_mode
 from rollout.adapters.endpoints.local.options import options_findings, read_options
 from rollout.adapters.endpoints.local.specification import (
     Specification,
-    endpoint_findings,
     file_findings,
-    read_auth_mode,
     read_deployment,
 )
 from rollout.domain.errors import EndpointRefused
@@ -119,6 +118,7 @@ def test_overrides_replace_values(file: Path, overrides: dict[str, object]) -> N
         ({"environment_variables": {"A": [1]}}, "environment_variables.A"),
         ({"environment_variables": ["A"]}, "not a mapping"),
         ({"request_settings": {"request_timeout_ms": 999}}, "request_timeout_ms is 999"),
+        ({"request_settings": {"request_timeout_ms": 180_001}}, "request_timeout_ms is 180001"),
         ({"environment_variables": {"A": "x\0"}}, "environment_variables.A holds"),
         ({"environment_variables": {"A-B": "x"}}, "environment_variables.A-B cannot"),
         ({"environment_variables": {"1": "x"}}, "environment_variables.1 cannot"),
@@ -135,8 +135,8 @@ def test_what_cannot_run_here_is_found(file: Path, values: dict[str, object], te
 
     findings = file_findings(path, {})
 
-    assert [what for what, _ in findings if text in what]
-    assert all(do.endswith(".") for _, do in findings)
+    assert [each for each in findings if text in each.what]
+    assert all(each.do.endswith(".") for each in findings)
     with pytest.raises(EndpointRefused, match=r"blue\.yml"):
         read_deployment(path, {})
 
@@ -188,7 +188,7 @@ def test_numbers_that_python_does_not_spell_are_findings(file: Path) -> None:
         f"? {huge}\n: 1\ninstance_count: {huge}\nenvironment_variables: {{A: {huge}}}\n"
     )
 
-    found = [what for what, _ in file_findings(str(file), {})]
+    found = [each.what for each in file_findings(str(file), {})]
 
     assert "instance_count is a very large number." in found
     assert "Azure ML's deployments have no key a very large number." in found
@@ -197,22 +197,19 @@ def test_numbers_that_python_does_not_spell_are_findings(file: Path) -> None:
 def test_an_unknown_key_is_told_with_the_nearest(file: Path) -> None:
     path = changed(file, instance_cuont=2)
 
-    assert file_findings(path, {}) == [
-        (
-            "Azure ML's deployments have no key 'instance_cuont'.",
-            "Did you mean 'instance_count'?",
-        )
-    ]
+    (found,) = file_findings(path, {})
+
+    assert found.what == "Azure ML's deployments have no key 'instance_cuont'."
+    assert found.do == "Did you mean 'instance_count'?"
 
 
 def test_the_files_name_is_the_plans(file: Path) -> None:
     assert file_findings(str(file), {}, name="blue") == []
     assert file_findings(str(file), {"name": "green"}, name="green") == []
 
-    (what, _), *more = file_findings(str(file), {}, name="green")
+    (found,) = file_findings(str(file), {}, name="green")
 
-    assert what == "name is 'blue', and the plan names the deployment 'green'."
-    assert more == []
+    assert found.what == "name is 'blue', and the plan names the deployment 'green'."
 
 
 def test_an_endpoint_file_is_checked(tmp_path: Path) -> None:
@@ -227,6 +224,90 @@ def test_an_endpoint_file_is_checked(tmp_path: Path) -> None:
         assert what in endpoint_findings(str(path))[0][0]
     path.write_text("auth_mode: key\n")
     assert endpoint_findings(str(path)) == []
+
+
+def test_a_finding_has_the_place_in_its_file_or_none_where_the_plan_says_it(file: Path) -> None:
+    file.write_text(
+        "name: blue\n"
+        "code_configuration: {code: ../model-1/code, scoring_script: scroe.py}\n"
+        "request_settings:\n"
+        "  request_timeout_ms: 999999\n"
+        "instance_cuont: 2\n"
+    )
+
+    found = file_findings(str(file), {"instance_count": 0})
+    by_plan = file_findings(str(file), {"request_settings.request_timeout_ms": 5})
+
+    assert {(each.path, each.place) for each in found} == {
+        (("code_configuration", "scoring_script"), (2, 61)),
+        (("request_settings", "request_timeout_ms"), (4, 23)),
+        (("instance_cuont",), (5, 1)),
+        (("instance_count",), None),
+    }
+    assert (("request_settings", "request_timeout_ms"), None) in [each[2:] for each in by_plan]
+    with pytest.raises(EndpointRefused, match=r"blue\.yml:4:23: request_settings.request_timeout"):
+        read_deployment(str(file), {})
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "what"),
+    [
+        ("name: blue\nmodel: [\n", (3, 1), "this is not YAML: while parsing a flow node"),
+        ("a: 1\nb: c: d\n", (2, 5), "this is not YAML: mapping values are not allowed here."),
+        ("a: 1\nb: 2024-02-30\n", (2, 4), "this is not YAML: day is out of range for month."),
+        ("a: 1\nbc: \0\n", (2, 5), "this is not YAML: the character U+0000 may not stand in it."),
+        ("name: a\nx: 1\nname: b\n", (3, 1), "the key 'name' is written twice in one mapping"),
+        ("model: {path: a, path: b}\n", (1, 18), "the key 'path' is written twice in one mapping"),
+        ("\n- a\n", (2, 1), "the file holds no mapping."),
+    ],
+)
+def test_what_is_wrong_with_the_text_has_its_place(
+    tmp_path: Path, text: str, place: tuple[int, int], what: str
+) -> None:
+    path = tmp_path / "x.yml"
+    path.write_text(text)
+
+    for found in (file_findings(str(path), {})[0], endpoint_findings(str(path))[0]):
+        assert found.place == place
+        assert found.what.startswith(what)
+        assert "<unicode string>" not in found.what
+        assert "\n" not in found.what
+
+
+def test_what_a_mapping_takes_over_may_be_written_anew(tmp_path: Path) -> None:
+    path = tmp_path / "x.yml"
+    path.write_text("tags: &some {a: 1}\nproperties:\n  <<: *some\n  a: 2\n")
+
+    assert endpoint_findings(str(path)) == []
+
+
+def test_an_endpoint_file_has_the_keys_that_azure_knows(tmp_path: Path) -> None:
+    path = tmp_path / "endpoint.yml"
+    path.write_text(
+        "$schema: https://azuremlschemas.azureedge.net/latest/managedOnlineEndpoint.schema.json\n"
+        "name: my-endpoint\nauth_mode: key\ntags: {}\nidentity: {type: system_assigned}\n"
+        "public_network_access: disabled\nmirror_traffic: {}\ntraffic: {}\nlocation: here\n"
+    )
+    assert endpoint_findings(str(path)) == []
+
+    path.write_text("name: my-endpoint\nauth_mdoe: key\n")
+
+    assert endpoint_findings(str(path)) == [
+        (
+            "Azure ML's endpoints have no key 'auth_mdoe'.", "Did you mean 'auth_mode'?",
+            ("auth_mdoe",), (2, 1),
+        ),
+    ]  # fmt: skip
+
+
+def test_options_name_the_plans_deployments() -> None:
+    options = {"python": {"gren": "python3", "blue": "python3"}, "memory": {"nope": "400MB"}}
+
+    assert options_findings(options) == []
+    assert options_findings(options, deployments=["blue", "green"]) == [
+        (("python", "gren"), "'gren' is no deployment of this plan.", "Did you mean 'green'?"),
+        (("memory", "nope"), "'nope' is no deployment of this plan.", "Write blue or green."),
+    ]
 
 
 def test_the_authentication_of_an_endpoint_file(tmp_path: Path) -> None:

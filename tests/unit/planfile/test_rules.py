@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from rollout.planfile.rules import Flaw
 from tests.unit.planfile.plans import HEAD, SMALL, STAGES, look, told
 
 
@@ -17,19 +18,27 @@ class Adapter:
 
     asked: list[object] = field(default_factory=list)
 
-    def endpoint(self, options: Mapping[str, object]) -> Sequence[tuple[str, str, str]]:
-        self.asked.append(options)
+    most_instances = 50
+
+    def endpoint(
+        self, options: Mapping[str, object], deployments: Collection[str] | None
+    ) -> Sequence[tuple[str, str, str]]:
+        self.asked.append((options, deployments))
         return [("port", "the port is taken.", "Choose another."), ("", "no memory.", "Add some.")]
 
-    def endpoint_file(self, file: str) -> Sequence[tuple[str, str]]:
+    def endpoint_file(self, file: str) -> Sequence[Flaw]:
         self.asked.append(file)
-        return [("auth_mode is 'x'.", "Write key.")]
+        return [("auth_mode is 'x'.", "Write key.", ("auth_mode",), (3, 12))]
 
     def deployment(
         self, name: str | None, file: str, overrides: Mapping[str, object]
-    ) -> Sequence[tuple[str, str]]:
+    ) -> Sequence[Flaw]:
         self.asked.append((name, file, overrides))
-        return [("it names no model.", "Add 'model: {path: ...}'.")]
+        return [
+            ("it names no model.", "Add 'model: {path: ...}'.", (), None),
+            ("a.b is 1.", "Write 2.", ("a", "b"), None),
+            ("c is 1.", "Write 3.", ("c",), (7, 4)),
+        ]
 
 
 def test_the_adapters_problems_have_places_in_the_plan(tmp_path: Path) -> None:
@@ -41,12 +50,15 @@ def test_the_adapters_problems_have_places_in_the_plan(tmp_path: Path) -> None:
     _, findings = look(tmp_path, text, provider=adapter)
 
     assert told(findings) == [
+        "7:4 candidate.file: c is 1. Write 3.",
         "4:11 endpoint: no memory. Add some.",
         "4:35 endpoint.port: the port is taken. Choose another.",
         "6:38 candidate.file: it names no model. Add 'model: {path: ...}'.",
+        "6:60 candidate.set['a.b']: a.b is 1. Write 2.",
     ]
+    assert str(findings[0]) == f"{tmp_path}/green.yml:7:4: candidate.file: c is 1. Write 3."
     assert adapter.asked == [
-        {"port": 80},
+        ({"port": 80}, ["blue", "green"]),
         ("green", str(tmp_path / "green.yml"), {"a": {"b": 1}}),
     ]
 
@@ -60,8 +72,8 @@ def test_the_adapter_is_asked_about_the_endpoints_file(tmp_path: Path) -> None:
         tmp_path, SMALL.replace("local,", "local, file: endpoint.yml,"), provider=adapter
     )
 
-    assert "4:35 endpoint.file: auth_mode is 'x'. Write key." in told(findings)
-    assert adapter.asked == [{}, str(file)]
+    assert f"{file}:3:12: endpoint.file: auth_mode is 'x'. Write key." in map(str, findings)
+    assert adapter.asked == [({}, ["blue", "green"]), str(file)]
 
 
 def test_the_adapter_is_not_asked_about_a_file_that_is_missing(tmp_path: Path) -> None:
@@ -69,7 +81,27 @@ def test_the_adapter_is_not_asked_about_a_file_that_is_missing(tmp_path: Path) -
 
     look(tmp_path, SMALL.replace("green}", "green, file: none.yml}"), provider=adapter)
 
-    assert adapter.asked == [{}]
+    assert adapter.asked == [({}, ["blue", "green"])]
+
+
+def test_a_deployment_has_no_more_instances_than_its_provider_allows(tmp_path: Path) -> None:
+    scales = "stages: [{scale: {deployment: blue, instances: 51}}, {shift: 100%}]\n"
+
+    _, findings = look(tmp_path, HEAD + scales, provider=Adapter())
+
+    what = "a deployment has at most 50 instances here, not 51. Write 50 or less."
+    assert f"7:48 stages[0].scale.instances: {what}" in told(findings)
+
+
+def test_of_another_provider_only_the_provider_is_told(tmp_path: Path) -> None:
+    text = SMALL.replace("local,", "azureml, port: 80, subscription: s, file: endpoint.yml,")
+    (tmp_path / "endpoint.yml").write_text("{}")
+    adapter = Adapter()
+
+    _, findings = look(tmp_path, text, provider=adapter)
+
+    assert [each.path for each in findings] == ["endpoint.provider"]
+    assert adapter.asked == []
 
 
 @pytest.mark.parametrize("broken", ["5", "[]", "null", "{}", "text", "[1, 2]", "{deployment: 5}"])

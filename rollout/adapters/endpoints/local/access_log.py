@@ -15,7 +15,10 @@ from rollout.adapters.endpoints.local.cursor import Cursor, Place
 from rollout.adapters.endpoints.local.entries import Line, judge
 from rollout.adapters.endpoints.local.pairing import Pair, Pairing
 from rollout.domain.answers import Said
+from rollout.domain.errors import EndpointAway
 from rollout.domain.measure import NEVER, Arm, bucket_of
+
+_INSTANT_SECONDS = 2.0  # after a rotation's rename Envoy has a new file within one
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +57,13 @@ class Reader:
     """Reads one access log, again and again.
 
     It remembers halves of pairs, so that a reading that goes on from the last one need not look
-    for them in the log. Nothing depends on that: any other reader finds the same.
+    for them in the log. Nothing depends on that: any other reader finds the same. It also
+    remembers since when the log is missing.
     """
 
     def __init__(self, access_log: Path) -> None:
         self._access_log = access_log
+        self._missing_since: float | None = None
         self._known: tuple[Cursor, Mapping[str, str], Pairing] | None = None
 
     def read(
@@ -71,9 +76,13 @@ class Reader:
             arms: Cluster name -> arm.
             asked: What the reading shall hold.
             moment: The present, Unix seconds.
+
+        Raises:
+            EndpointAway: the log is missing for longer than a rotation takes.
         """
         pairing = self._recalled(cursor, arms)
         with _opened(self._access_log) as segments:
+            self._see_it_there(segments, moment)
             counted = at = segments.fitted(cursor.counted)
             timed = segments.fitted(cursor.timed)
             joined = segments.fitted(cursor.waiting) if pairing is None else counted
@@ -92,6 +101,19 @@ class Reader:
         )
         self._known = (after, arms, tally.pairing) if asked.pairs else None
         return tally.found(after)
+
+    def _see_it_there(self, segments: _Segments, moment: float) -> None:
+        """Without the log nobody knows what was asked: that is not the same as no requests."""
+        if segments.growing is not None:
+            self._missing_since = None
+            return
+        if self._missing_since is None:
+            self._missing_since = moment
+        if moment - self._missing_since > _INSTANT_SECONDS:
+            raise EndpointAway(
+                f"The access log {self._access_log} is gone, so no request can be counted.",
+                do="The engine has it opened anew within seconds; if not: rollout local ps",
+            )
 
     def _recalled(self, cursor: Cursor, arms: Mapping[str, str]) -> Pairing | None:
         """The halves before ``cursor``; None: they are not known and must be looked for."""
@@ -183,8 +205,11 @@ class _Segments:
         return Place(self.number, size)
 
     def fitted(self, place: Place) -> Place:
-        """``place``, or the log's beginning where it was removed and made anew meanwhile."""
-        return place if place <= self.end() or self._is_renamed(place) else Place(0, 0)
+        """``place``, or where to go on if what it was in has been removed meanwhile."""
+        if place <= self.end() or self._is_renamed(place):
+            return place
+        growing = max(self.finished, default=0) + 1
+        return Place(growing, 0) if place.segment == growing else Place(0, 0)
 
     def lines(self, start: Place) -> Iterator[tuple[Place, Place, bytes]]:
         """Complete lines from ``start`` on, each with where it begins and ends."""

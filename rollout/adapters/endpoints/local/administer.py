@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from rollout.adapters.endpoints.local import faults
+from rollout.adapters.endpoints.local import faults, resting
 from rollout.adapters.endpoints.local.client import Client
 from rollout.adapters.endpoints.local.desired import Desired
 from rollout.adapters.endpoints.local.folder import Folder, read_json
 from rollout.adapters.endpoints.local.load import OpenLoopLoad
-from rollout.adapters.endpoints.local.processes import Identity, Process
 from rollout.domain.errors import EndpointRefused
 from rollout.ports.clock import Clock
 
@@ -77,7 +76,7 @@ def processes(home: Path, name: str, clock: Clock) -> tuple[Running, ...]:
     folder = _existing(home, name)
     answer = Client(folder, clock).call_if_up("GET", "/v1/processes")
     if answer is None:
-        return tuple(_recorded(folder))
+        return tuple(_running(one) for one in resting.living(folder))
     return tuple(_running(one) for one in cast("list[Json]", answer["processes"]))
 
 
@@ -124,8 +123,15 @@ def fault(
     Raises:
         EndpointRefused: the endpoint, the deployment or the fault is unknown.
     """
+    folder = _existing(home, name)
+    there = sorted(_desired(folder).deployments)
+    if deployment is not None and deployment not in there:
+        raise EndpointRefused(
+            f"There is no deployment '{deployment}' on '{name}'.",
+            do=f"Name one of: {', '.join(there) or 'none'}.",
+        )
     body = {"kind": kind, "deployment": deployment, "percent": percent, "seconds": seconds}
-    Client(_existing(home, name), clock).call("POST", "/v1/fault", body)
+    Client(folder, clock).call("POST", "/v1/fault", body)
 
 
 def key(home: Path, name: str) -> str:
@@ -150,7 +156,7 @@ def load(home: Path, name: str, *, rps: float, bodies: tuple[bytes, ...]) -> Ope
 
 def _existing(home: Path, name: str) -> Folder:
     folder = Folder(home.resolve() / name)
-    if folder.desired.exists():
+    if folder.is_used:
         return folder
     there = ", ".join(one.name for one in list_endpoints(home)) or "none"
     raise EndpointRefused(
@@ -160,26 +166,19 @@ def _existing(home: Path, name: str) -> Folder:
 
 
 def _summary(folder: Folder) -> Summary:
-    desired = Desired.from_json(read_json(folder.desired) or {})
+    desired = _desired(folder)
     return Summary(
         name=desired.name,
         scoring_uri=f"http://127.0.0.1:{desired.port}/score",
-        up=any(one.role == "envoy" for one in _recorded(folder)),
+        up=any(one["role"] == "envoy" for one in resting.living(folder)),
         traffic=desired.traffic,
         mirror=desired.mirror,
         deployments={name: one.instances for name, one in desired.deployments.items()},
     )
 
 
-def _recorded(folder: Folder) -> list[Running]:
-    """The living processes of an endpoint, from what its engine wrote down."""
-    records = read_json(folder.processes) or {}
-    envoy = cast("Json | None", records.get("envoy"))
-    servers = cast("dict[str, list[Json]]", records.get("servers", {}))
-    found = [{**envoy, "role": "envoy", "state": "ready"}] if envoy else []
-    for name, each in servers.items():
-        found += [{**one, "role": "server", "deployment": name} for one in each]
-    return [_running(one) for one in found if Process.adopt(Identity.from_json(one)) is not None]
+def _desired(folder: Folder) -> Desired:
+    return Desired.from_json(read_json(folder.desired) or {})
 
 
 def _running(data: Json) -> Running:

@@ -9,11 +9,11 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import cast
+from typing import BinaryIO, cast
 
 import rollout
 from rollout.adapters.endpoints.local import presence, shutdown
-from rollout.adapters.endpoints.local.folder import Folder, locked
+from rollout.adapters.endpoints.local.folder import Folder, locked, unusable
 from rollout.adapters.endpoints.local.processes import inherited
 from rollout.adapters.endpoints.local.replica import tail
 from rollout.adapters.endpoints.local.unix_http import AWAY, OK, UnixConnection
@@ -48,6 +48,7 @@ class Client:
         try:
             return self._ask(method, path, body, until)
         except _NOBODY:
+            self._make_room(until)
             self._start()  # every order is absolute: giving it twice is giving it once
         try:
             return self._ask(method, path, body, until)
@@ -57,7 +58,7 @@ class Client:
     def call_if_up(
         self, method: str, path: str, body: Mapping[str, object] | None = None
     ) -> Json | None:
-        """Ask the engine if there is one; None: there is none, and none is started."""
+        """Ask the engine if there is one of our version; None: there is none, none is started."""
         try:
             return self._ask(method, path, body, self._clock.monotonic() + CALL_SECONDS)
         except _NOBODY:
@@ -66,6 +67,7 @@ class Client:
     def stop(self, how: str) -> None:
         """End the engine, if there is one: ``down`` with all that serves, ``release`` alone."""
         until = self._clock.monotonic() + CALL_SECONDS
+        self._make_room(until)
         with contextlib.suppress(*_NOBODY):
             self._ask("POST", f"/v1/{how}", None, until)
         while self._clock.monotonic() < until:
@@ -78,14 +80,10 @@ class Client:
         raise self._away("does not end")
 
     def _ask(self, method: str, path: str, body: Mapping[str, object] | None, until: float) -> Json:
-        """One question to a living engine; one of another version is asked to make room."""
+        """One question to a living engine of our version."""
         engine = presence.find(self._folder)
-        if engine is None:
+        if engine is None or not engine.is_ours:
             raise FileNotFoundError(self._folder.engine)
-        if not engine.is_ours:
-            with contextlib.suppress(*_NOBODY):
-                self._talk(engine.socket, "POST", "/v1/release", None, until)
-            raise ConnectionRefusedError
         status, found = self._talk(engine.socket, method, path, body, until)
         if status == OK:
             return found
@@ -93,6 +91,13 @@ class Client:
         if status == AWAY:
             raise EndpointAway(what, do=do)
         raise EndpointRefused(what, do=do)
+
+    def _make_room(self, until: float) -> None:
+        """Ask an engine of another version to leave; what serves goes on."""
+        engine = presence.find(self._folder)
+        if engine is not None and not engine.is_ours:
+            with contextlib.suppress(*_NOBODY):
+                self._talk(engine.socket, "POST", "/v1/release", None, until)
 
     def _talk(
         self,
@@ -118,7 +123,7 @@ class Client:
     def _start(self) -> None:
         self._folder.make()
         root = Path(rollout.__file__).parents[1]
-        with self._folder.engine_log.open("ab") as log:
+        with self._opened_log() as log:
             # It leaves this child behind at once, so that it is nobody's zombie later.
             subprocess.run(
                 [sys.executable, "-m", _MODULE, str(self._folder.path)],
@@ -137,6 +142,12 @@ class Client:
             self._clock.sleep(_PAUSE_SECONDS)
         said = tail(self._folder.engine_log, most=1000).strip().splitlines()
         raise self._away(f"does not start: {said[-1] if said else 'it says nothing'}")
+
+    def _opened_log(self) -> BinaryIO:
+        try:
+            return self._folder.engine_log.open("ab")
+        except OSError as error:
+            raise unusable(self._folder.engine_log, error) from error
 
     def _away(self, how: str) -> EndpointAway:
         return EndpointAway(

@@ -79,6 +79,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             status, answer = REFUSED, {"what": error.what, "do": error.do}
         except EndpointAway as error:
             status, answer = AWAY, {"what": error.what, "do": error.do}
+        except OSError as error:
+            what = f"The engine could not do {self.command} {self.path}: {error}."
+            status, answer = (
+                AWAY,
+                {"what": what, "do": "Free disk space, or the way to its folder."},
+            )
         except (KeyError, TypeError, ValueError) as error:
             what = f"The engine does not understand {self.command} {self.path}: {error!r}"
             status, answer = BAD, {"what": what, "do": "Use one version of rollout."}

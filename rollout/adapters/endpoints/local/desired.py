@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import cast
 
-from rollout.adapters.endpoints.local.specification import Specification
+from rollout.adapters.endpoints.local.specification import MOST_INSTANCES, Specification
 from rollout.domain.errors import EndpointAway, EndpointRefused
 
 FORMAT = 1
+PLAN = "PLAN"  # stands for a plan's file in a command; whoever knows the file puts it in
 _NAME = re.compile(r"[a-zA-Z]([-a-zA-Z0-9]{0,30}[a-zA-Z0-9])?")
 _ALL = 100
 _MOST_MIRRORED = 50
-_MOST_INSTANCES = 50
 
 Split = Mapping[str, int]
 
@@ -139,10 +139,10 @@ class Desired:
             EndpointRefused: there is no such deployment, or the number is out of range.
         """
         old = self._existing(name)
-        if not 1 <= instances <= _MOST_INSTANCES:
+        if not 1 <= instances <= MOST_INSTANCES:
             raise EndpointRefused(
                 f"Deployment '{name}' cannot have {instances} instances.",
-                do=f"Give it 1 to {_MOST_INSTANCES}.",
+                do=f"Give it 1 to {MOST_INSTANCES}.",
             )
         if old.instances == instances:
             return self
@@ -168,7 +168,7 @@ class Desired:
             if name not in ready and name not in self.traffic:
                 raise EndpointRefused(
                     f"Deployment '{name}' is not ready and cannot be given requests.",
-                    do=f"Look at its logs: rollout logs {name} PLAN",
+                    do=f"Look at its logs: rollout logs {name} {PLAN}",
                 )
         return replace(self, traffic=traffic, mirror=mirror)
 

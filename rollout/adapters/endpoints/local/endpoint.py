@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import assert_never, cast
 from urllib.parse import urlsplit
 
-from rollout.adapters.endpoints.local import access_log, past, snapshot
+from rollout.adapters.endpoints.local import access_log, chapters, past, resting, snapshot
 from rollout.adapters.endpoints.local.access_log import Asked, Reader
 from rollout.adapters.endpoints.local.client import CALL_SECONDS, Client
 from rollout.adapters.endpoints.local.cursor import Cursor
-from rollout.adapters.endpoints.local.desired import check_name
+from rollout.adapters.endpoints.local.desired import PLAN, check_name
+from rollout.adapters.endpoints.local.endpoint_file import read_auth_mode
 from rollout.adapters.endpoints.local.entries import arms_of
-from rollout.adapters.endpoints.local.folder import Folder, read_json, sockets_of
+from rollout.adapters.endpoints.local.folder import Folder, key_of, read_json, sockets_of
 from rollout.adapters.endpoints.local.load import OpenLoopLoad
 from rollout.adapters.endpoints.local.options import Options, options_findings, read_options
 from rollout.adapters.endpoints.local.preflight import preflight
@@ -27,7 +28,6 @@ from rollout.adapters.endpoints.local.replica import tail
 from rollout.adapters.endpoints.local.specification import (
     Specification,
     file_findings,
-    read_auth_mode,
     read_deployment,
 )
 from rollout.adapters.endpoints.local.wish import LONGEST_SECONDS, RENEW_SECONDS
@@ -58,15 +58,17 @@ _PROBE_SECONDS = 10.0
 _LOG_BYTES_A_LINE = 4096
 
 
-def build(plan: Plan, *, home: Path, clock: Clock) -> LocalEndpoint:
+def build(plan: Plan, *, home: Path, clock: Clock, start: bool = True) -> LocalEndpoint:
     """The endpoint that ``plan`` is about; nothing is started or written yet.
 
     Args:
         plan: The checked plan.
         home: The folder of all local endpoints, ``.rollout/local`` by custom.
         clock: Time.
+        start: Whoever drives a run: its engine is started where it is down. Without, a look is
+            answered from its files.
     """
-    return LocalEndpoint(plan, home=home, clock=clock)
+    return LocalEndpoint(plan, home=home, clock=clock, start=start)
 
 
 class LocalEndpoint:
@@ -75,9 +77,10 @@ class LocalEndpoint:
     call_seconds = CALL_SECONDS
     pace = 0.2  # seconds; asking the engine costs a millisecond
 
-    def __init__(self, plan: Plan, *, home: Path, clock: Clock) -> None:
+    def __init__(self, plan: Plan, *, home: Path, clock: Clock, start: bool = True) -> None:
         name = plan.endpoint.name
         check_name(name)
+        self._start = start
         self._plan = plan
         self._clock = clock
         self._options: Options = read_options(plan.endpoint.options)
@@ -86,7 +89,7 @@ class LocalEndpoint:
         self._log = Reader(self._folder.access_log)
         self._digests: dict[tuple[object, ...], str] = {}
         self._wished_at = -math.inf
-        self._key = f"local/{home.resolve()}/{name}".lower()
+        self._key = key_of(home, name)
 
     @property
     def key(self) -> str:
@@ -123,9 +126,12 @@ class LocalEndpoint:
 
     def observe(self) -> Seen:
         """See ``Endpoint.observe``."""
-        if not self._folder.desired.exists():
+        if not self._folder.is_used:
             return Seen(exists=False)
-        view = self._client.call("GET", "/v1/endpoint")
+        ask = self._client.call if self._start else self._client.call_if_up
+        view = ask("GET", "/v1/endpoint")
+        if view is None:
+            return resting.seen(self._folder)
         if view["error"]:
             raise EndpointAway(
                 f"{view['error']}", do=f"Read {self._folder.envoy_log}, then try again."
@@ -153,7 +159,7 @@ class LocalEndpoint:
                 body = {"traffic": dict(traffic), "mirror": dict(mirror)}
                 self._order("PUT", "/v1/endpoint/split", body)
             case DeleteDeployment(name):
-                if self._folder.desired.exists():
+                if self._folder.is_used:
                     self._order("DELETE", f"/v1/deployments/{name}", {})
             case _:
                 assert_never(effect)
@@ -189,7 +195,11 @@ class LocalEndpoint:
         return Answer(answer.status, seconds, answer.getheader(DEPLOYMENT_HEADER), content)
 
     def logs(self, deployment: str, *, tail: int) -> str:
-        """See ``Endpoint.logs``; of a deployment that was deleted, what it left."""
+        """See ``Endpoint.logs``; of a deployment that was deleted, what it left.
+
+        Who drives a run gets what was said since the deployment was last created or changed: what
+        an earlier run's servers of that name said is none of its business.
+        """
         desired = read_json(self._folder.desired)
         if desired is None:
             raise self._absent()
@@ -203,7 +213,8 @@ class LocalEndpoint:
                 do=f"Name one: rollout logs NAME {self._file()}",
             )
         most = tail * _LOG_BYTES_A_LINE
-        lines = [*_lines(older, most), *_lines(path, most)]
+        said = [*_lines(older, most), *_lines(path, most)]
+        lines = chapters.newest(said) if self._start else said
         return "\n".join(lines[-tail:]) if tail > 0 else ""
 
     def cursor(self) -> str:
@@ -255,14 +266,14 @@ class LocalEndpoint:
         An engine that is away is none of a reading's business: the next one asks again.
         """
         now = self._clock.monotonic()
-        if now - self._wished_at < RENEW_SECONDS or not self._folder.desired.exists():
+        if now - self._wished_at < RENEW_SECONDS or not self._folder.is_used:
             return
         body: Json = {"seconds": LONGEST_SECONDS}
         if self._client.call_if_up("PUT", "/v1/endpoint/capture", body) is not None:
             self._wished_at = now
 
     def _create(self) -> None:
-        if self._folder.desired.exists():
+        if self._folder.is_used:
             return
         body: Json = {
             "name": self._plan.endpoint.name,
@@ -270,7 +281,7 @@ class LocalEndpoint:
             "auth_mode": read_auth_mode(self._plan.endpoint.file),
         }
         try:
-            self._client.call("PUT", "/v1/endpoint", body)
+            self._tell("PUT", "/v1/endpoint", body)
         except EndpointRefused:
             with contextlib.suppress(EndpointAway):
                 self.destroy()
@@ -286,9 +297,17 @@ class LocalEndpoint:
         self._order("PUT", f"/v1/deployments/{name}", body)
 
     def _order(self, method: str, path: str, body: Json) -> None:
-        if not self._folder.desired.exists():
+        if not self._folder.is_used:
             raise self._absent()
-        self._client.call(method, path, body)
+        self._tell(method, path, body)
+
+    def _tell(self, method: str, path: str, body: Json) -> None:
+        """Give the engine an order; it does not know our plan's file, which its noes may name."""
+        try:
+            self._client.call(method, path, body)
+        except EndpointRefused as error:
+            do = error.do.replace(f" {PLAN}", f" {self._file()}")
+            raise EndpointRefused(error.what, do=do) from error
 
     def _specification(self, role: str) -> Specification:
         ref = self._plan.deployment(role)
@@ -329,7 +348,7 @@ class LocalEndpoint:
         )
 
     def _file(self) -> str:
-        return shlex.quote(self._plan.file or "PLAN")  # as a command is typed
+        return shlex.quote(self._plan.file or PLAN)  # as a command is typed
 
 
 def _seen(data: Json) -> DeploymentSeen:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from rollout.adapters.endpoints.local import orders, replica
+from rollout.adapters.endpoints.local import chapters, orders, replica
 from rollout.adapters.endpoints.local.desired import Wanted
 from rollout.adapters.endpoints.local.folder import Folder
 from rollout.adapters.endpoints.local.journal import Journal
 from rollout.adapters.endpoints.local.processes import Process
-from rollout.adapters.endpoints.local.reached import Reached, ending, reason
+from rollout.adapters.endpoints.local.reached import Reached, condition, ending, reason
 from rollout.adapters.endpoints.local.replica import Replica, State
 from rollout.adapters.endpoints.local.restarts import QUICK_SECONDS, Restarts
 from rollout.adapters.endpoints.local.taking import Taking
@@ -65,17 +65,15 @@ class Fleet:
             self.taking = None
         self.wanted = wanted
 
+    def begin_chapter(self) -> None:
+        """Say in the log which run and revision the lines from here on are about."""
+        line = chapters.heading(self.journal.stamp(), self.wanted.revision, self.wanted.run)
+        self._log(line)
+
     @property
     def condition(self) -> Condition:
         """Where its provisioning stands."""
-        if self.wanted.deleting:
-            return Condition.DELETING
-        if self.reached.failure:
-            return Condition.FAILED
-        settled = (self.reached.revision, self.reached.instances)
-        if settled == (self.wanted.revision, self.wanted.instances):
-            return Condition.READY
-        return Condition.UPDATING if self.reached.revision else Condition.CREATING
+        return condition(self.wanted, self.reached)
 
     @property
     def may_serve(self) -> bool:
@@ -304,5 +302,8 @@ class Fleet:
     def _say(self, one: Replica, what: str) -> None:
         pid = one.process.identity.pid
         self.journal.write("server", deployment=self.name, pid=pid, port=one.port, what=what)
+        self._log(f"{self.journal.stamp()} rollout: server {pid} {what}")
+
+    def _log(self, line: str) -> None:
         with self.folder.log(self.name).open("a", encoding="utf-8") as log:
-            log.write(f"{self.journal.stamp()} rollout: server {pid} {what}\n")
+            log.write(line + "\n")

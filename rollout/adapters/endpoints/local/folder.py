@@ -87,6 +87,18 @@ class Folder:
         """Copies of model and code, by digest."""
         return self.path / "snapshots"
 
+    @property
+    def is_used(self) -> bool:
+        """Whether there is an endpoint.
+
+        Raises:
+            EndpointRefused: nobody may look.
+        """
+        try:
+            return self.desired.exists()
+        except OSError as error:
+            raise unusable(self.desired, error) from error
+
     def log(self, deployment: str) -> Path:
         """What the scoring servers of a deployment print."""
         return self.path / "logs" / f"{deployment}.log"
@@ -96,10 +108,29 @@ class Folder:
         return self.path / "faults" / f"{deployment}.json"
 
     def make(self) -> None:
-        """Create the folder and those below it."""
-        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for name in ("xds", "snapshots", "logs", "faults"):
-            (self.path / name).mkdir(exist_ok=True, mode=0o700)
+        """Create the folder and those below it.
+
+        Raises:
+            EndpointRefused: it cannot be.
+        """
+        for path in (self.path, self.xds, self.snapshots, self.path / "logs", self.path / "faults"):
+            try:
+                path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            except OSError as error:
+                raise unusable(path, error) from error
+
+
+def key_of(home: Path, name: str) -> str:
+    """The full name of an endpoint in lower case; names the journal's stream, see ``Endpoint.key``."""
+    return f"local/{home.resolve()}/{name}".lower()
+
+
+def unusable(path: Path, error: OSError) -> EndpointRefused:
+    """The error for whoever gave us a path that the system does not let us use."""
+    return EndpointRefused(
+        f"{path} cannot be used: {error.strerror or error}.",
+        do="Give yourself the right to write there, or choose another folder: --home DIR",
+    )
 
 
 def write_json(path: Path, value: object) -> None:
@@ -123,11 +154,17 @@ def replace_json(path: Path, value: object) -> None:
 
 
 def read_json(path: Path) -> dict[str, object] | None:
-    """The mapping in ``path``; None where there is no such file."""
+    """The mapping in ``path``; None where there is no such file.
+
+    Raises:
+        EndpointRefused: it cannot be read, or is damaged.
+    """
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise unusable(path, error) from error
     except ValueError as error:
         raise EndpointRefused(
             f"{path} is damaged: {error}.", do="Remove the endpoint's folder, then apply again."
@@ -160,8 +197,15 @@ def sockets_of(folder: Path) -> Path:
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[int | None]:
-    """Hold ``path`` alone: its open file, or None when somebody else holds it."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    """Hold ``path`` alone: its open file, or None when somebody else holds it.
+
+    Raises:
+        EndpointRefused: it cannot be opened.
+    """
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise unusable(path, error) from error
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -12,6 +12,7 @@ from typing import cast
 
 from rollout.adapters.endpoints.local import listeners, routes, xds
 from rollout.adapters.endpoints.local.admin import Admin
+from rollout.adapters.endpoints.local.desired import PLAN
 from rollout.adapters.endpoints.local.folder import Folder, replace_json
 from rollout.adapters.endpoints.local.processes import Identity, Process, tagged
 from rollout.adapters.endpoints.local.replica import tail
@@ -177,7 +178,7 @@ class Gateway:
         if "Address already in use" in said:
             return EndpointRefused(
                 f"Port {self._layout.port} is taken by another program.",
-                do="Free it, or write endpoint.port: auto in the plan, then: rollout apply PLAN",
+                do=f"Free it, or write endpoint.port: auto in the plan, then: rollout apply {PLAN}",
             )
         do = f"Read {self._folder.envoy_log}, then try again."
         return EndpointAway(f"Envoy does not stay up: {said}.", do=do)

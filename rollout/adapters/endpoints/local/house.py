@@ -33,7 +33,9 @@ class House:
         if now - self._rest_at < _REST_EVERY_SECONDS:
             return
         self._rest_at = now
-        if rotation.is_due(self._folder.access_log):
+        if not self._folder.access_log.exists():
+            gateway.reopen_logs()  # somebody removed it, and Envoy writes on to nowhere
+        elif rotation.is_due(self._folder.access_log):
             self.rotate(gateway)
         for log in self._logs(fleets):
             rotation.bound(log)

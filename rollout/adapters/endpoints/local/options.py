@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from typing import NamedTuple
 from rollout.adapters.endpoints.local.specification import Specification
 from rollout.domain.errors import EndpointRefused
 from rollout.domain.units import parse_size
-from rollout.planfile.wording import shown
+from rollout.planfile.wording import listed, meant, shown
 
 Finding = tuple[tuple[str | int, ...], str, str]
 
@@ -41,9 +41,27 @@ class Options(NamedTuple):
         )
 
 
-def options_findings(options: Mapping[str, object]) -> list[Finding]:
-    """What is wrong with the options: (path below endpoint, what, do), all at once."""
-    return _read(options)[1]
+def options_findings(
+    options: Mapping[str, object], *, deployments: Collection[str] | None = None
+) -> list[Finding]:
+    """What is wrong with the options: (path below endpoint, what, do), all at once.
+
+    Args:
+        options: As the plan has them.
+        deployments: Names that ``python`` and ``memory`` may name; None: any.
+    """
+    findings = _read(options)[1]
+    return findings if deployments is None else [*findings, *_strangers(options, deployments)]
+
+
+def _strangers(options: Mapping[str, object], known: Collection[str]) -> Iterator[Finding]:
+    """Names that are no deployment's: what is said of them would be said of nobody."""
+    for option in ("python", "memory"):
+        inside = options.get(option)
+        for name in map(str, inside) if isinstance(inside, dict) else ():
+            if name not in known:
+                do = meant(name, known, otherwise=f"Write {listed(known)}.")
+                yield (option, name), f"{shown(name)} is no deployment of this plan.", do
 
 
 def read_options(options: Mapping[str, object]) -> Options:

@@ -11,7 +11,7 @@ from typing import cast
 
 import rollout
 from rollout.adapters.endpoints.local import ports, shutdown
-from rollout.adapters.endpoints.local.desired import Desired
+from rollout.adapters.endpoints.local.desired import PLAN, Desired
 from rollout.adapters.endpoints.local.fleet import Fleet
 from rollout.adapters.endpoints.local.folder import (
     Folder,
@@ -119,13 +119,16 @@ class ControlPlane:
     def put(self, name: str, specification: Specification, digest: str, run: str) -> None:
         """Create a deployment or begin to bring it to another specification."""
         with self._lock:
-            after = self._existing().with_deployment(name, specification, digest=digest, run=run)
+            before = self._existing()
+            after = before.with_deployment(name, specification, digest=digest, run=run)
             self._save(after)
             fleet = self._fleets.get(name)
             if fleet is None:
-                self._fleets[name] = self._new_fleet(name, after)
+                self._fleets[name] = fleet = self._new_fleet(name, after)
             else:
                 fleet.change(after.deployments[name])
+            if after != before:
+                fleet.begin_chapter()
             self._journal.write("deployment.put", deployment=name, digest=digest, run=run)
         self.wake()
 
@@ -308,7 +311,7 @@ class ControlPlane:
     def _existing(self) -> Desired:
         if self._desired is None:
             raise EndpointRefused(
-                "The endpoint has not been created.", do="Run: rollout apply PLAN"
+                "The endpoint has not been created.", do=f"Run: rollout apply {PLAN}"
             )
         return self._desired
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from rollout.adapters.endpoints.local import gateway, listeners, ports
+from rollout.adapters.endpoints.local.desired import PLAN
 from rollout.adapters.endpoints.local.folder import Folder, read_json, replace_json
 from rollout.adapters.endpoints.local.options import Options
 from rollout.adapters.endpoints.local.processes import inherited
@@ -49,7 +51,7 @@ def preflight(
         probe: Sends a request to the baseline; None: it does not serve.
     """
     desired = read_json(folder.desired)
-    found = [_envoy(), _port(options) if desired is None else _same_port(options, desired["port"])]
+    found = [_envoy(), _port(options) if desired is None else _same_port(plan, options, desired)]
     for role in (BASELINE, CANDIDATE):
         found += _deployment(role, plan.deployment(role), options)
     if desired is not None and plan.requests:
@@ -90,12 +92,13 @@ def _port(options: Options) -> Finding:
     return Finding("port", ok=True, text=text)
 
 
-def _same_port(options: Options, port: object) -> Finding:
+def _same_port(plan: Plan, options: Options, desired: Mapping[str, object]) -> Finding:
+    port = desired["port"]
     if options.port in (None, port):
         return Finding("port", ok=True, text=f"The endpoint has port {port}.")
     text = (
         f"The endpoint has port {port} already, and the plan wants {options.port}. "
-        f"Write endpoint.port: {port}, or remove the endpoint: rollout destroy PLAN"
+        f"Write endpoint.port: {port}, or remove the endpoint: rollout destroy {_file(plan)}"
     )
     return Finding("port", ok=False, text=text)
 
@@ -105,7 +108,7 @@ def _deployment(role: str, ref: DeploymentRef, options: Options) -> list[Finding
         return []
     problems = file_findings(ref.file, ref.overrides)
     if problems:
-        text = " ".join(f"{what} {do}" for what, do in problems)
+        text = " ".join(f"{each.what} {each.do}" for each in problems)
         return [Finding(f"{role} files", ok=False, text=text)]
     found = options.applied(read_deployment(ref.file, ref.overrides), ref.name)
     unused = f" Without meaning here: {', '.join(found.ignored)}." if found.ignored else ""
@@ -148,9 +151,13 @@ def _request(plan: Plan, probe: Callable[[bytes], Answer | None]) -> list[Findin
     reason = answer.error or f"status {answer.status}"
     text = (
         f"'{name}' answered the plan's first sample request with {reason}. "
-        f"Correct the request, or look: rollout logs {name} PLAN"
+        f"Correct the request, or look: rollout logs {name} {_file(plan)}"
     )
     return [Finding("sample request", ok=False, text=text)]
+
+
+def _file(plan: Plan) -> str:
+    return shlex.quote(plan.file or PLAN)  # as a command is typed
 
 
 def _run(command: list[str]) -> subprocess.CompletedProcess[str]:

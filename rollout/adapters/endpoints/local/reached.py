@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
+from rollout.adapters.endpoints.local.desired import Wanted
+from rollout.domain.endpoint import Condition
+
 _EXCEPTION = re.compile(r"^(?!azureml_inference_server_http\.)[A-Za-z_][\w.]*(?:: .*)?$")
 _NAMED_LIKE_ONE = re.compile(r"(Error|Exception|Exit|Interrupt|Iteration)\b")
 
@@ -38,6 +41,17 @@ class Reached:
         """The inverse of ``to_json``."""
         counts = (cast(int, data["revision"]), cast(int, data["instances"]))
         return cls(*counts, str(data["failure"]))
+
+
+def condition(wanted: Wanted, reached: Reached) -> Condition:
+    """Where the provisioning of a deployment stands."""
+    if wanted.deleting:
+        return Condition.DELETING
+    if reached.failure:
+        return Condition.FAILED
+    if (reached.revision, reached.instances) == (wanted.revision, wanted.instances):
+        return Condition.READY
+    return Condition.UPDATING if reached.revision else Condition.CREATING
 
 
 def ending(code: int | None) -> str:

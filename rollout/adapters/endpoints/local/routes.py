@@ -42,7 +42,7 @@ _RETRIES: Json = {
 
 
 def routes(config: Config) -> list[Json]:
-    """The public routes: by header first, then the split with its mirror."""
+    """The public routes: by header first, then the split with its mirror, and what is nowhere."""
     by_header = [_direct_route(name) for name in _reachable(config)]
     return [
         {
@@ -53,7 +53,12 @@ def routes(config: Config) -> list[Json]:
                 {
                     "name": ROUTES,
                     "domains": ["*"],
-                    "routes": [*by_header, _unknown_route(), _split_route(config)],
+                    "routes": [
+                        *by_header,
+                        _unknown_route(),
+                        _split_route(config),
+                        _nowhere_route(),
+                    ],
                     "request_headers_to_add": [_header(_ID_HEADER, "%UNIQUE_ID%")],
                     "typed_per_filter_config": {KEY_FILTER: _keys(config)},
                 }
@@ -121,7 +126,16 @@ def _unknown_route() -> Json:
             "path": "/score",
             "headers": [{"name": DEPLOYMENT_HEADER, "present_match": True}],
         },
-        "direct_response": _not_found("No deployment of this endpoint has that name."),
+        **_not_found("No deployment of this endpoint has that name."),
+    }
+
+
+def _nowhere_route() -> Json:
+    """Without it a request with a good key would be told that its key is wrong."""
+    return {
+        "name": "nowhere",
+        "match": {"prefix": "/"},
+        **_not_found("This endpoint answers at /score only."),
     }
 
 
@@ -131,7 +145,7 @@ def _split_route(config: Config) -> Json:
         return {
             "name": "split:none",
             "match": {"path": "/score"},
-            "direct_response": _not_found("No deployment of this endpoint has live traffic."),
+            **_not_found("No deployment of this endpoint has live traffic."),
         }
     route: Json = {
         "weighted_clusters": {
@@ -183,4 +197,10 @@ def _shadow_route(deployment: str, config: Config) -> Json:
 
 
 def _not_found(text: str) -> Json:
-    return {"status": 404, "body": {"inline_string": f'{{"message": "{text}"}}'}}
+    return {
+        "direct_response": {
+            "status": 404,
+            "body": {"inline_string": f'{{"message": "{text}"}}'},
+        },
+        "response_headers_to_add": [_header("content-type", "application/json")],
+    }

@@ -1,4 +1,4 @@
-"""Azure ML's own YAML of endpoints and deployments, read for what can run on this machine."""
+"""Azure ML's own YAML of deployments, read for what can run on this machine."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple, cast
 
-import yaml
-
+from rollout.adapters.endpoints.local import azure_yaml
+from rollout.adapters.endpoints.local.azure_yaml import Finding, Source, located, spelled, text_of
 from rollout.domain.errors import EndpointRefused
 from rollout.planfile.wording import meant, printable, shown
 
 Json = Mapping[str, object]
-Finding = tuple[str, str]
 
 _USED = frozenset(
     {
@@ -30,19 +29,14 @@ _KNOWN = _USED | {
     "model_mount_path", "package_model", "private_network_connection", "provisioning_state",
     "resources", "scale_settings", "scoring_script", "startup_probe",
 }  # fmt: skip
-# What PyYAML raises on a stranger's text: a date of 30 February, '0x_', '!!int ""', '[' * 3000.
-_UNREADABLE = (
-    yaml.YAMLError, ValueError, ArithmeticError, LookupError, AttributeError, TypeError,
-    RecursionError,
-)  # fmt: skip
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LONGEST_NAME = 60  # characters of a name that are shown
 _MOST = 10**9  # of any number
 _LEAST_TIMEOUT_MS = 1000
+_MOST_TIMEOUT_MS = 180_000  # Azure ML's limit of a managed online deployment
 _DEFAULT_TIMEOUT_MS = 5000  # Azure ML's own default
 _DEFAULT_START_SECONDS = 300.0
-_MOST_INSTANCES = 50
-_AUTH_MODES = ("key", "aml_token", "aad_token")
+MOST_INSTANCES = 50  # of one deployment
 
 
 class Specification(NamedTuple):
@@ -114,14 +108,14 @@ def read_deployment(file: str, overrides: Json) -> Specification:
     found, findings = _deployment(file, overrides)
     if found is None:
         raise EndpointRefused(
-            f"{file}: " + " ".join(what for what, _ in findings),
-            do=" ".join(dict.fromkeys(do for _, do in findings)),
+            " ".join(located(file, each) for each in findings),
+            do=" ".join(dict.fromkeys(each.do for each in findings)),
         )
     return found
 
 
 def file_findings(file: str, overrides: Json, *, name: str | None = None) -> list[Finding]:
-    """Why this machine cannot run the deployment of ``file``: (what, do), all at once.
+    """Why this machine cannot run the deployment of ``file``, all at once.
 
     Args:
         file: Azure ML's YAML of the deployment.
@@ -131,57 +125,17 @@ def file_findings(file: str, overrides: Json, *, name: str | None = None) -> lis
     return _deployment(file, overrides, name)[1]
 
 
-def endpoint_findings(file: str) -> list[Finding]:
-    """What is wrong with an endpoint's file: (what, do)."""
-    return _auth_mode(file)[1]
-
-
-def read_auth_mode(file: str | None) -> str:
-    """The authentication of an endpoint file; tokens of the cloud become keys here.
-
-    Raises:
-        EndpointRefused: the file cannot be read, or the mode is unknown.
-    """
-    if file is None:
-        return "key"
-    mode, findings = _auth_mode(file)
-    if findings:
-        raise EndpointRefused(f"{file}: {findings[0][0]}", do=findings[0][1])
-    return mode
-
-
-def _auth_mode(file: str) -> tuple[str, list[Finding]]:
-    data, findings = _load(file, {})
-    mode = data.get("auth_mode", "key")
-    if mode not in _AUTH_MODES:
-        findings.append((f"auth_mode is {_shown(mode)}.", "Write key, aml_token or aad_token."))
-    return str(mode) if not findings else "", findings
-
-
 def _deployment(
     file: str, overrides: Json, name: str | None = None
 ) -> tuple[Specification | None, list[Finding]]:
-    data, findings = _load(file, overrides)
-    if findings:
-        return None, findings
-    reader = _Reader(data, Path(file).parent)
+    source = azure_yaml.read(file)
+    if source.root is None:
+        return None, list(source.findings)
+    reader = _Reader(source, overrides, Path(file).parent)
     found = reader.specification()
     if name is not None:
         reader.compare_name(name)
     return (None if reader.findings else found), reader.findings
-
-
-def _load(file: str, overrides: Json) -> tuple[dict[str, object], list[Finding]]:
-    try:
-        data = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
-    except OSError as error:
-        return {}, [(f"{file} cannot be read: {error.strerror}.", "Correct the path in the plan.")]
-    except _UNREADABLE as error:
-        where = printable(" ".join(str(error).split()))
-        return {}, [(f"{file} is not YAML: {where}.", "Correct the file.")]
-    if not isinstance(data, dict):
-        return {}, [(f"{file} holds no mapping.", "Write Azure ML's YAML there.")]
-    return _overridden(data, overrides), []
 
 
 def _overridden(data: Json, overrides: Json) -> dict[str, object]:
@@ -204,21 +158,39 @@ def _overridden(data: Json, overrides: Json) -> dict[str, object]:
     return found
 
 
+def _overrides(path: tuple[str, ...], overrides: Json) -> bool:
+    """Whether ``overrides`` say what is at ``path``.
+
+    >>> _overrides(("a", "b"), {"a.b": 5}), _overrides(("a", "c"), {"a": {"b": 5}})
+    (True, False)
+    """
+    for dotted, value in overrides.items():
+        steps = tuple(dotted.split("."))
+        if path[: len(steps)] != steps:
+            continue
+        if not isinstance(value, dict) or _overrides(path[len(steps) :], value):
+            return True
+    return False
+
+
 class _Reader:
     """Collects everything that is wrong with a deployment, instead of stopping at the first."""
 
-    def __init__(self, data: Json, folder: Path) -> None:
-        self._data = data
+    def __init__(self, source: Source, overrides: Json, folder: Path) -> None:
+        self._source = source
+        self._overrides = overrides
+        self._data = _overridden(source.data, overrides)
         self._folder = folder
-        self.findings: list[Finding] = []
+        self.findings = list(source.findings)
 
     def specification(self) -> Specification:
         code, script = self._code()
         self._unknown()
         timeout = self._timeout()
         instances = self._whole(self._data.get("instance_count", 1), "instance_count", 1)
-        if instances > _MOST_INSTANCES:
-            self._find(f"instance_count is {instances}.", f"Write {_MOST_INSTANCES} or less.")
+        if instances > MOST_INSTANCES:
+            do = f"Write {MOST_INSTANCES} or less."
+            self._find("instance_count", f"instance_count is {instances}.", do)
         return Specification(
             model=self._model(),
             code=code,
@@ -234,17 +206,24 @@ class _Reader:
         """The file's own name of the deployment, where it has one, is the plan's."""
         own = self._data.get("name", name)
         if own != name:
-            what = f"name is {_shown(own)}, and the plan names the deployment {_shown(name)}."
-            self._find(what, "Make them equal, in the file or by 'set: {name: ...}'.")
+            what = f"name is {spelled(own)}, and the plan names the deployment {spelled(name)}."
+            self._find("name", what, "Make them equal, in the file or by 'set: {name: ...}'.")
 
     def _unknown(self) -> None:
         for key in self._data:
             if key not in _KNOWN:
-                what = f"Azure ML's deployments have no key {_shown(key)}."
-                self._find(what, meant(_text(key), _KNOWN))
+                what = f"Azure ML's deployments have no key {spelled(key)}."
+                path = (text_of(key),)
+                self._note(Finding(what, meant(path[0], _KNOWN), path, self._source.key(path)))
 
-    def _find(self, what: str, do: str) -> None:
-        self.findings.append((what, do))
+    def _find(self, path: str, what: str, do: str) -> None:
+        """Note what is wrong with the value at a dotted path."""
+        steps = tuple(path.split("."))
+        self._note(Finding(what, do, steps, self._source.value(steps)))
+
+    def _note(self, found: Finding) -> None:
+        by_plan = _overrides(found.path, self._overrides)
+        self.findings.append(found._replace(place=None) if by_plan else found)
 
     def _mapping(self, key: str) -> Json:
         value = self._data.get(key)
@@ -252,7 +231,7 @@ class _Reader:
             return {}
         if isinstance(value, dict):
             return value
-        self._find(f"{key} is not a mapping.", f"Write the keys of {key} below it.")
+        self._find(key, f"{key} is not a mapping.", f"Write the keys of {key} below it.")
         return {}
 
     def _whole(self, value: object, name: str, least: int) -> int:
@@ -261,16 +240,19 @@ class _Reader:
         most = (
             f"{_MOST} or less" if isinstance(value, int) and value > _MOST else f"{least} or more"
         )
-        self._find(f"{name} is {_shown(value)}.", f"Write a whole number, {most}.")
+        self._find(name, f"{name} is {spelled(value)}.", f"Write a whole number, {most}.")
         return least
 
     def _timeout(self) -> int:
         section, key = "request_settings", "request_timeout_ms"
-        value = self._mapping(section).get(key, _DEFAULT_TIMEOUT_MS)
-        found = self._whole(value, f"{section}.{key}", 1)
+        value, path = self._mapping(section).get(key, _DEFAULT_TIMEOUT_MS), f"{section}.{key}"
+        found = self._whole(value, path, 1)
         if found == value and found < _LEAST_TIMEOUT_MS:
             do = "Azure ML's SDK rounds sub-second timeouts; write 1000 or more."
-            self._find(f"{section}.{key} is {found}.", do)
+            self._find(path, f"{path} is {found}.", do)
+        if found > _MOST_TIMEOUT_MS:
+            do = f"Azure ML's limit is {_MOST_TIMEOUT_MS}, three minutes; write that or less."
+            self._find(path, f"{path} is {found}.", do)
         return found
 
     def _number(self, section: str, key: str, default: int, least: int) -> int:
@@ -282,21 +264,22 @@ class _Reader:
         code, script = configuration.get("code"), configuration.get("scoring_script")
         if not isinstance(code, str) or not isinstance(script, str):
             self._find(
+                "code_configuration",
                 "code_configuration has no code and scoring_script, as with MLflow models and "
                 "containers of one's own; the local endpoint runs scoring scripts only.",
                 "Give both, or use the provider azureml.",
             )
             return nowhere
         if _is_registered(code):
-            self._find(*_registered("code", code))
+            self._find("code_configuration.code", *_registered("code", code))
             return nowhere
         folder = self._absolute(code)
         if not _holds(folder.is_dir):
             what = f"code_configuration.code: {_path(folder)} is not a folder."
-            self._find(what, "Correct the path.")
+            self._find("code_configuration.code", what, "Correct the path.")
         elif not _holds((folder / script).is_file):
             what = f"scoring_script: {_path(folder / script)} is not there."
-            self._find(what, "Correct the path.")
+            self._find("code_configuration.scoring_script", what, "Correct the path.")
         return folder, script
 
     def _model(self) -> Path | None:
@@ -305,14 +288,15 @@ class _Reader:
         if model is None:
             return None
         if not isinstance(path, str):
-            self._find("model has no path.", "Write model: {path: ../model/}.")
+            self._find("model", "model has no path.", "Write model: {path: ../model/}.")
             return None
         if _is_registered(path) or "://" in path:
-            self._find(*_registered("model", path))
+            self._find("model.path", *_registered("model", path))
             return None
         found = self._absolute(path)
         if not _holds(found.exists):
-            self._find(f"model.path: {_path(found)} is not there.", "Correct the path.")
+            what = f"model.path: {_path(found)} is not there."
+            self._find("model.path", what, "Correct the path.")
         return found
 
     def _absolute(self, path: str) -> Path:
@@ -321,17 +305,18 @@ class _Reader:
     def _environment(self) -> dict[str, str]:
         found = {}
         for key, value in self._mapping("environment_variables").items():
-            name = _text(key)
+            name = text_of(key)
             told = f"environment_variables.{printable(name[:_LONGEST_NAME])}"
+            path = f"environment_variables.{name}"
             if not _VARIABLE.fullmatch(name):
                 do = "Write letters, digits and underscores, and no digit first."
-                self._find(f"{told} cannot be the name of a variable.", do)
+                self._find(path, f"{told} cannot be the name of a variable.", do)
             elif not isinstance(value, str | int | float):
-                self._find(f"{told} is {_shown(value)}.", "Write a string in quotes.")
-            elif not _can_be_passed(_text(value)):
-                self._find(f"{told} holds a NUL or half a character.", "Remove it.")
+                self._find(path, f"{told} is {spelled(value)}.", "Write a string in quotes.")
+            elif not _can_be_passed(text_of(value)):
+                self._find(path, f"{told} holds a NUL or half a character.", "Remove it.")
             else:
-                found[name] = _text(value)
+                found[name] = text_of(value)
         return found
 
     def _start_seconds(self) -> float:
@@ -348,27 +333,12 @@ class _Reader:
         return float(longest) or _DEFAULT_START_SECONDS
 
     def _ignored(self) -> tuple[str, ...]:
-        unused = [_text(key) for key in self._data if key not in _USED]
+        unused = [text_of(key) for key in self._data if key not in _USED]
         settings = self._mapping("request_settings")
         inner = [
-            f"request_settings.{_text(key)}" for key in settings if key != "request_timeout_ms"
+            f"request_settings.{text_of(key)}" for key in settings if key != "request_timeout_ms"
         ]
         return tuple(sorted([*unused, *inner]))
-
-
-def _text(value: object) -> str:
-    """Any scalar as text; Python spells no integer of more than 4,300 digits."""
-    try:
-        return str(value)
-    except ValueError:
-        return "a very large number"
-
-
-def _shown(value: object) -> str:
-    try:
-        return shown(value)
-    except ValueError:
-        return _text(value)
 
 
 def _path(path: Path) -> str:
@@ -391,7 +361,7 @@ def _is_registered(text: str) -> bool:
     return text.startswith(("azureml:", "/subscriptions/"))
 
 
-def _registered(kind: str, text: str) -> Finding:
+def _registered(kind: str, text: str) -> tuple[str, str]:
     return (
         f"{kind} is {shown(text)}, an asset in the cloud; the local endpoint reads files only.",
         f"Download it and give {kind} a local path, or use the provider azureml.",

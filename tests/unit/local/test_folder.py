@@ -1,0 +1,52 @@
+"""The folder of an endpoint, where the system does not let us use it: said with its path."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rollout.adapters.endpoints.local.client import Client
+from rollout.adapters.endpoints.local.folder import Folder, locked, read_json
+from rollout.domain.errors import EndpointRefused
+from tests.fakes.clock import FakeClock
+
+# A file where a folder must be, and a folder where a file must be: refused to root as well, whom
+# no right to write stops.
+
+
+def test_an_engine_that_can_have_no_folder_is_refused_with_the_path(tmp_path: Path) -> None:
+    (tmp_path / "home").write_text("no folder")
+    folder = Folder(tmp_path / "home" / "ep")
+
+    with pytest.raises(EndpointRefused) as refused:
+        folder.make()
+
+    assert refused.value.what == f"{folder.path} cannot be used: Not a directory."
+    assert "--home DIR" in refused.value.do
+
+
+def test_an_engine_that_can_have_no_log_is_not_started(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    folder.engine_log.mkdir()
+
+    with pytest.raises(EndpointRefused, match=r"engine\.log cannot be used: Is a directory\."):
+        Client(folder, FakeClock()).call("GET", "/v1/endpoint")
+
+
+def test_files_that_cannot_be_opened_are_refused_with_the_path(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    folder.desired.mkdir()
+    folder.lock.mkdir()
+
+    with pytest.raises(EndpointRefused, match=r"spec\.json cannot be used"):
+        read_json(folder.desired)
+    with pytest.raises(EndpointRefused, match=r"engine\.lock cannot be used"), locked(folder.lock):
+        pass
+
+
+def test_whether_an_endpoint_is_there_may_be_unknowable(tmp_path: Path) -> None:
+    folder = Folder(tmp_path / ("x" * 300))
+
+    with pytest.raises(EndpointRefused, match=r"spec\.json cannot be used: File name too long"):
+        assert folder.is_used
