@@ -137,8 +137,10 @@ class Agreement:
     field_noise: Mapping[str, int] = field(default_factory=dict)
 
     def plus(self, more: Agreement) -> Agreement:
-        """Both intervals as one; noise is known only where both knew it."""
+        """Both intervals as one; where only one knows the baseline's noise, the other says nothing."""
         known = self.noisy is not None and more.noisy is not None
+        if not known and (self.noisy is not None or more.noisy is not None):
+            return self if self.noisy is not None else more
         return Agreement(
             compared=self.compared + more.compared,
             differing=self.differing + more.differing,

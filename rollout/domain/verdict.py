@@ -27,12 +27,14 @@ class CheckJudgement:
         baseline_events, baseline_requests: The baseline's side (errors or slow requests); 0 of 0
             for an absolute check.
         candidate_events, candidate_requests: The candidate's side.
-        baseline_value, candidate_value: Rates (fractions) or quantiles (seconds); None: no data.
+        baseline_value, candidate_value: In ``unit``; None: no data.
         ratio, ratio_low, ratio_high: Candidate's event rate over the baseline's (or over the
             objective), with a 95 % confidence sequence; None: no data.
         toward_rollback: Evidence against the candidate, 0..1 on the log scale of the bound.
         toward_pass: Evidence for a pass, 0..1 on the log scale of the bound.
         reason: One sentence.
+        unit: Of the values: ``share`` (a fraction), ``seconds``, ``mean`` (as the metric has it) or
+            ``index`` (a population stability index).
     """
 
     check: str
@@ -50,6 +52,7 @@ class CheckJudgement:
     toward_rollback: float = 0.0
     toward_pass: float = 0.0
     reason: str = ""
+    unit: str = "share"
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,7 +135,7 @@ def tallied_with_noise(
         here, there = fields.of(ours), fields.of(theirs)
         where.update(here - there)
         noise.update(there - here)
-        single = [each for each in ours if fields.name(each.path) not in there]
+        single = [each for each in ours if fields.name(spelled(each)) not in there]
         fields.keep(single, baseline, candidate)
     both = outcomes[True, True]
     agreement = Agreement(
@@ -150,8 +150,17 @@ def tallied_with_noise(
     return Found(agreement, tuple(fields.examples.values()))
 
 
+def spelled(found: Difference) -> str:
+    """What a way of differing is counted under: where, and how.
+
+    >>> spelled(Difference("$[*]", "type", "1", "null"))
+    '$[*] type'
+    """
+    return f"{found.path} {found.kind}"
+
+
 class _Fields:
-    """The paths counted so far, a bounded number, and the first example of each."""
+    """The ways counted so far, a bounded number, and the first example of each."""
 
     def __init__(self, known: Collection[str]) -> None:
         self._known = set(known)
@@ -164,11 +173,11 @@ class _Fields:
         return path
 
     def of(self, found: Iterable[Difference]) -> set[str]:
-        return {self.name(each.path) for each in found}
+        return {self.name(spelled(each)) for each in found}
 
     def keep(self, found: Iterable[Difference], baseline: Said, candidate: Said) -> None:
         for each in found:
-            key = (self.name(each.path), each.kind)
+            key = (self.name(spelled(each)), each.kind)
             self.examples.setdefault(key, (each, baseline, candidate))
 
 

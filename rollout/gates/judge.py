@@ -14,10 +14,17 @@ from rollout.gates.evidence import Evidence, fresh
 from rollout.gates.observe import enter, ingest
 from rollout.gates.readings import Reading
 from rollout.gates.rules import Rules
+from rollout.gates.sides import Kind
 
 __all__ = ["SOURCE_ERRORS", "Evidence", "enter", "fresh", "ingest", "judge"]
 
 SOURCE_ERRORS = 4  # in a row; as many as Argo Rollouts allows
+_UNITS = {
+    Kind.LATENCY: "seconds",
+    Kind.MEAN: "mean",
+    Kind.BOUNDED: "mean",
+    Kind.DRIFT: "index",
+}
 _LARGEST = 690.0  # exp of more is no finite float, and JSON has no infinity
 
 
@@ -80,9 +87,10 @@ def _check(case: Case, reading: Reading) -> CheckJudgement:
         baseline_value=reading.baseline_value,
         candidate_value=reading.candidate_value,
         ratio=reading.ratio,
-        ratio_low=reading.low,
-        ratio_high=reading.high,
+        ratio_low=None if reading.rule.averages else reading.low,
+        ratio_high=None if reading.rule.averages else reading.high,
         toward_rollback=case.toward_rollback(reading),
         toward_pass=case.toward_pass(reading),
         reason=words.check(case, reading),
+        unit=_UNITS.get(reading.rule.shown.kind, "share"),
     )

@@ -27,7 +27,7 @@ from rollout.gates.evidence import (
     unpack_reference,
 )
 from rollout.gates.processes import Look
-from rollout.gates.reduce import Batch, Classes, Pair
+from rollout.gates.reduce import Batch, Classes, Pair, plain
 from rollout.gates.rules import CheckRule, Rules, StageRule
 from rollout.gates.sides import COUNTED, Kind
 from rollout.stats import ratio, slow
@@ -143,9 +143,9 @@ def _whole(state: State, interval: Interval) -> Interval:
 
 
 def _waits(interval: Interval) -> bool:
+    """Never for long: what the arms do at different times must not be compared."""
     served = _arms(interval).candidate.requests
-    long = interval.end - interval.start >= LONGEST_WAIT
-    return served < (1 if long else FEW)
+    return served < FEW and interval.end - interval.start < LONGEST_WAIT
 
 
 def _arms(interval: Interval) -> _Arms:
@@ -234,7 +234,7 @@ def _judged(rules: Rules, rule: StageRule, state: State, batch: Batch, interval:
             rule.failing[key],
             found,
             interval.start,
-            rules.planned.get(key, 1),
+            rules.uses[key],
         )
         for key, found in seen.items()
     }
@@ -328,7 +328,7 @@ def _events(record: Record, check: CheckRule, found: Look, shown: Look) -> Recor
     """Events among requests: the failing side's, at the plan's own quantile."""
     quantiles = check.failing.quantiles if check.failing else ()
     wanted = check.check.quantile
-    part = shown.pairs[quantiles.index(wanted) if wanted in quantiles else 0]
+    part = plain(check.shown, shown.pairs[quantiles.index(wanted) if wanted in quantiles else 0])
     new: Record = {
         **record,
         "baseline": _sum(record["baseline"], part.baseline),

@@ -49,7 +49,7 @@ def empty(side: Side) -> Process:
         case Kind.DRIFT:
             return _packed_cover(_cover(drift.DIRECTIONS))
         case Kind.MEAN:
-            return _packed_means(means.start())
+            return [*_packed_means(means.start()), 0.0]
         case Kind.BOUNDED:
             return {"bets": list(grids.start(_bets(side))), "centre": list(betting.UNKNOWN)}
         case Kind.SHARE:
@@ -146,7 +146,8 @@ def log_e(side: Side, process: Process) -> float:
         case Kind.DRIFT:
             return family.log_s(_cover_of(process))
         case Kind.MEAN:
-            return means.log_e(means.FAIL if side.failing else means.PASS, _means_of(process))
+            grid = means.FAIL if side.failing else means.PASS
+            return means.log_e(grid, _means_of(process[:-1]))
         case Kind.BOUNDED:
             return grids.log_e(_bets(side), process["bets"])
         case Kind.SHARE:
@@ -297,13 +298,17 @@ def _averaged(side: Side, process: Process, candidate: Sums, baseline: Sums) -> 
     mine, theirs = (
         means.Sample(each.count, sign * each.total, each.squares) for each in (candidate, baseline)
     )
-    before = _means_of(process)
+    *packed, base = process
+    before = _means_of(packed)
     if side.relative:
-        return _packed_means(means.update(before, mine, theirs, ratio=_factor(side)))
+        # A tenth of a negative mean is allowed on its other side; which it is, the past says.
+        ratio = _factor(side) if base >= 0.0 else 2.0 - _factor(side)
+        after = means.update(before, mine, theirs, ratio=ratio)
+        return [*_packed_means(after), base + baseline.total]
     # One arm against a number is two arms, one of which is that number, known for certain.
     known, goal = mine.requests * _CERTAIN, sign * side.objective
     certain = means.Sample(known, goal * known, goal * goal * known)
-    return _packed_means(means.update(before, mine, certain))
+    return [*_packed_means(means.update(before, mine, certain)), base]
 
 
 def _factor(side: Side) -> float:

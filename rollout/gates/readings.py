@@ -143,21 +143,10 @@ def _values(rule: CheckRule, record: Record, latency: tuple[Histogram, Histogram
         case Kind.DRIFT:
             classes = record.get("classes") or [{}, {}]
             return None, drift.psi(*classes) if all(classes) else None
-        case Kind.RATIO if side.upside_down:
-            return _hits(rule, baseline, candidate)
         case Kind.AGREEMENT:
             return rate(baseline), rate(candidate)
         case _:
             return (rate(baseline) if side.relative else None), rate(candidate)
-
-
-def _hits(rule: CheckRule, baseline: Counts, candidate: Counts) -> Values:
-    """Shares of which more is better: the misses were counted, or the arms exchanged."""
-    theirs, mine = rate(baseline), rate(candidate)
-    if not rule.shown.misses:
-        return mine, theirs
-    hits = tuple(None if each is None else 1.0 - each for each in (theirs, mine))
-    return (hits[0] if rule.shown.relative else None), hits[1]
 
 
 def _mean(total: float, count: int) -> float | None:

@@ -84,6 +84,19 @@ def _hits(side: Side, batch: Batch) -> tuple[Pair, ...] | None:
     return (Pair(theirs, mine) if exchanged else Pair(mine, theirs),)
 
 
+def plain(side: Side, pair: Pair) -> Pair:
+    """A test's counts as a person reads them: hits of each arm, neither misses nor exchanged."""
+    if not side.upside_down:
+        return pair
+    if not side.misses:
+        return Pair(candidate=pair.baseline, baseline=pair.candidate)
+    return Pair(*(Counts(each.requests - each.events, each.requests) for each in _both(pair)))
+
+
+def _both(pair: Pair) -> tuple[Counts, Counts]:
+    return pair.candidate, pair.baseline
+
+
 def _against(
     edges: tuple[int, ...], shift: int, candidate: Buckets, baseline: Buckets
 ) -> tuple[Pair, ...]:

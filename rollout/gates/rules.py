@@ -8,7 +8,7 @@ passing side only share one failing side, so that writing a check into two gates
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rollout.domain.criteria import Check, Gate
 from rollout.domain.plan import Mirror, Plan, Shift
@@ -50,6 +50,11 @@ class CheckRule:
     def splits(self) -> bool:
         """Whether it is about the measurement itself: that the arms see the same traffic."""
         return self.failing is not None and self.failing.kind is Kind.SHARE
+
+    @property
+    def averages(self) -> bool:
+        """Whether it is about a mean, whose bounds are those of the difference."""
+        return self.shown.kind in (Kind.MEAN, Kind.BOUNDED)
 
     @property
     def shown(self) -> Side:
@@ -97,6 +102,7 @@ class Rules:
         alpha: Allowed probability of rolling back a healthy candidate, for the whole rollout.
         beta: Allowed probability, for each stage, of passing one beyond a margin.
         sides: Every failing test by key, those that only warn included.
+        uses: Its key -> number of stages in which it runs.
     """
 
     stages: tuple[StageRule, ...]
@@ -104,6 +110,7 @@ class Rules:
     alpha: float
     beta: float
     sides: Mapping[str, Side] = field(default_factory=dict)
+    uses: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def weight(self) -> float:
@@ -129,7 +136,9 @@ def compile_rules(plan: Plan) -> Rules:
         for key, side in sides.items()
         if (count := sum(key in keys for keys in deciding)) and side.kind is not Kind.SHARE
     }
-    return Rules(stages, planned, plan.risk.false_rollback, plan.risk.wrong_promotion, sides)
+    uses = {key: sum(key in stage.failing for stage in stages) for key in sides}
+    risk = plan.risk
+    return Rules(stages, planned, risk.false_rollback, risk.wrong_promotion, sides, uses)
 
 
 def _stage_rule(plan: Plan, at: int) -> StageRule:
@@ -161,7 +170,11 @@ def _guarding(plan: Plan, at: int) -> Gate:
 
 def _check_rule(check: Check) -> CheckRule:
     failing, passing = sides_of(check)
-    return CheckRule(check, criteria.key(check), criteria.spell(check), failing, passing)
+    key = criteria.key(check)
+    if check.severity == WARN:  # evidence of its own: elsewhere the same check may decide
+        key = f"{key} ({WARN})"
+        failing = failing and replace(failing, key=f"{failing.key} ({WARN})")
+    return CheckRule(check, key, criteria.spell(check), failing, passing)
 
 
 def _planned_share(plan: Plan, at: int) -> float | None:

@@ -128,21 +128,10 @@ def measured(reading: Reading) -> str:
 
 
 def _events(reading: Reading) -> str:
-    side = reading.rule.shown
-    if side.kind is Kind.RATIO and side.upside_down:
-        return _shares(reading)
     arms = f"candidate {_counts(reading.candidate)}"
-    if not side.relative:
+    if not reading.rule.shown.relative:
         return arms
     return f"baseline {_counts(reading.baseline)}, {arms}{_ratio(reading)}"
-
-
-def _shares(reading: Reading) -> str:
-    """A share of which more is better, both arms as they are."""
-    found = "-" if reading.candidate_value is None else f"{reading.candidate_value * 100:.3g} %"
-    if reading.baseline_value is None:
-        return f"candidate {found} of {reading.candidate.requests:,}"
-    return f"baseline {reading.baseline_value * 100:.3g} %, candidate {found}"
 
 
 def _latency(reading: Reading) -> str:

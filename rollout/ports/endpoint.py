@@ -30,6 +30,7 @@ class Answer:
         deployment: Which deployment says it answered; None: it did not say.
         body: The first 64 KiB.
         error: Why there was no answer; empty otherwise.
+        content_type: As its header has it; empty: none.
     """
 
     status: int
@@ -37,6 +38,7 @@ class Answer:
     deployment: str | None = None
     body: bytes = b""
     error: str = ""
+    content_type: str = ""
 
 
 @dataclass(frozen=True, slots=True)

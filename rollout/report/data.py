@@ -117,6 +117,7 @@ def _check(check: CheckJudgement) -> Data:
     return {
         "check": check.check,
         "criteria": check.criteria,
+        "unit": check.unit,
         "verdict": check.verdict.value,
         "baseline": {
             "events": check.baseline_events,

@@ -177,8 +177,11 @@ def _arm(name: str, check: CheckJudgement, role: str) -> str:
     held = check.baseline_value if blue else check.candidate_value
     if not requests:
         return "" if blue else f"{name} no data"
-    if check.check.startswith("latency"):
+    if check.unit == "seconds":
         return f"{name} {words.value(check, held)} ({events:,} of {requests:,} slow)"
+    if check.unit != "share":
+        value = "" if held is None else f"{words.value(check, held)} "
+        return f"{name} {value}over {requests:,}"
     return f"{name} {events:,} of {requests:,} ({events / requests * 100:.2f} %)"
 
 

@@ -268,8 +268,11 @@ def _check(check: CheckJudgement, run: Run, trail: Trail) -> Row:
 
 def _compared(check: CheckJudgement) -> str:
     ratio = words.ratio(check)
-    latency = check.check.startswith("latency")
-    if not latency or not check.baseline_value or check.candidate_value is None:
+    if (
+        check.unit not in ("seconds", "mean")
+        or not check.baseline_value
+        or check.candidate_value is None
+    ):
         return ratio
     more = (check.candidate_value / check.baseline_value - 1) * 100
     return f"{more:+.0f} %  {ratio}".rstrip()

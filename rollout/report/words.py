@@ -100,9 +100,15 @@ def value(check: CheckJudgement, held: float | None) -> str:
     """A check's value as its metric is read: a rate in percent, a quantile in milliseconds."""
     if held is None:
         return "-"
-    if not check.check.startswith("latency"):
-        return f"{held * 100:.2f} %"
-    return f"{held * 1000:.0f} ms" if held < 1 else f"{held:.2f} s"
+    match check.unit:
+        case "seconds":
+            return f"{held * 1000:.0f} ms" if held < 1 else f"{held:.2f} s"
+        case "mean":
+            return f"{held:,.5g}"
+        case "index":
+            return f"PSI {held:.3f}"
+        case _:
+            return f"{held * 100:.2f} %"
 
 
 def ratio(check: CheckJudgement) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rollout.domain import events as e
 from rollout.domain.answers import Example
-from rollout.domain.measure import Interval
+from rollout.domain.measure import Agreement
+from rollout.gates import compare
 from rollout.runtime.journal import Entry
 
 
@@ -46,40 +47,49 @@ class Diff:
     groups: tuple[Group, ...]
 
 
+@dataclass(slots=True)
+class _Count:
+    """What one set of rules saw."""
+
+    compared: int = 0
+    differing: int = 0
+    fields: Counter[str] = field(default_factory=Counter)
+    stages: dict[str, dict[str, None]] = field(default_factory=dict)
+
+    def add(self, found: Agreement, stage: str) -> None:
+        """With one more interval; what the baseline does to itself is no difference."""
+        self.compared += found.compared
+        self.differing += found.differing if found.noisy is None else found.only_candidate
+        self.fields.update(found.fields)
+        for name in found.fields:
+            self.stages.setdefault(name, {})[stage] = None
+
+
 def diff_of(story: Iterable[Entry]) -> Diff:
-    """How the answers of a run's deployments differed."""
-    counts: Counter[str] = Counter()
-    fields: Counter[str] = Counter()
-    stages: dict[str, dict[str, None]] = {}
-    examples: dict[tuple[str, str], Example] = {}
+    """How the answers of a run's deployments differed; by the rules that saw most of it."""
+    counts: dict[str, _Count] = {}
+    examples: dict[str, Example] = {}
     for entry in story:
+        stage = entry.state.stage.id if entry.state.stage else ""
         match entry.event:
-            case e.AnswersDiffered(stage, found):
+            case e.AnswersDiffered(_, found):
                 for each in found:
-                    at = each.difference
-                    examples.setdefault((at.path, at.kind), each)
-                    stages.setdefault(at.path, {})[stage] = None
+                    examples.setdefault(compare.spelled(each.difference), each)
             case e.Measured(intervals):
-                stage = entry.state.stage.id if entry.state.stage else ""
                 for interval in intervals:
-                    _count(interval, counts, fields)
-                for path in fields:
-                    stages.setdefault(path, {stage: None})
+                    for name, agreed in interval.agreement.items():
+                        counts.setdefault(name, _Count()).add(agreed, stage)
             case _:
                 continue
-    shown = {path for path, _ in examples}
-    named = [*examples, *((path, "") for path in fields if path not in shown)]
+    seen = max(counts.values(), key=lambda each: each.differing, default=_Count())
     groups = [
-        Group(path, kind, fields[path], tuple(stages.get(path, ())), examples.get((path, kind)))
-        for path, kind in named
+        Group(*_parted(name), pairs, tuple(seen.stages[name]), examples.get(name))
+        for name, pairs in seen.fields.most_common()
     ]
-    ordered = sorted(groups, key=lambda each: (-each.pairs, each.path, each.kind))
-    return Diff(counts["compared"], counts["differing"], tuple(ordered))
+    return Diff(seen.compared, seen.differing, tuple(groups))
 
 
-def _count(interval: Interval, counts: Counter[str], fields: Counter[str]) -> None:
-    """Several comparisons look at the same pairs: what the one that sees most of them says."""
-    found = max(interval.agreement.values(), key=lambda each: each.differing, default=None)
-    if found is not None:
-        counts.update(compared=found.compared, differing=found.differing)
-        fields.update(found.fields)
+def _parted(name: str) -> tuple[str, str]:
+    """Path and kind; what was too much to be told apart has no kind."""
+    path, _, kind = name.rpartition(" ")
+    return (path, kind) if path else (name, "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from rollout.domain.answers import CompareRule, Example, Said
@@ -16,6 +16,9 @@ from rollout.ports.endpoint import Reading
 from rollout.ports.probes import Asked, Probes
 
 KEPT = 2048  # characters of an answer in an example
+LABELS = 40  # texts that are told apart, of each prediction
+LONGEST = 33  # characters of a label; its first one says that it is a text
+OTHER_TEXT = "=(other)"
 
 
 class Silence:
@@ -77,12 +80,15 @@ class Hearing:
         interest: What the plan wants to know.
         probes: Who asks both deployments the same, where mirrored answers cannot be read.
         examples: How many are kept at most.
+        noise: Only requests that the baseline answered twice are compared.
     """
 
     interest: Interest
     probes: Probes = field(default_factory=Silence)
     examples: int = 20
+    noise: bool = False
     _known: dict[str, set[str]] = field(default_factory=dict, init=False)
+    _names: dict[str, set[str]] = field(default_factory=dict, init=False)
     _kinds: set[tuple[str, str]] = field(default_factory=set, init=False)
     _fresh: list[Example] = field(default_factory=list, init=False)
 
@@ -107,9 +113,27 @@ class Hearing:
     def _arm(self, arm: Arm, said: Sequence[Said]) -> Arm:
         if not said:
             return arm
-        outputs = {path: _labels(said, path) for path in self.interest.predictions}
+        outputs = {path: self._labels(said, path) for path in self.interest.predictions}
         sums = {each.name: answers.sums_of(said, each) for each in self.interest.customs}
         return replace(arm, outputs=outputs, sums=sums)
+
+    def _labels(self, said: Sequence[Said], path: str) -> dict[str, int]:
+        """Answers by label; of texts only so many and so long, for free text is no class."""
+        found: Counter[str] = Counter()
+        for each in said:
+            label = answers.outputs_of(each, path)
+            if label is not None:
+                found[self._named(label, path)] += 1
+        return dict(found)
+
+    def _named(self, label: str, path: str) -> str:
+        if label.startswith("#"):
+            return label
+        names = self._names.setdefault(path, set())
+        if len(label) > LONGEST or (label not in names and len(names) >= LABELS):
+            return OTHER_TEXT
+        names.add(label)
+        return label
 
     def _agreement(
         self,
@@ -119,8 +143,9 @@ class Hearing:
         asked: Sequence[Asked],
     ) -> Agreement:
         known = self._known.setdefault(name, set())
-        twice = [(each.baseline, each.candidate, each.second) for each in asked if each.second]
-        if twice:
+        if self.noise:
+            # Pairs without a second answer would count the baseline's own noise as the candidate's.
+            twice = [(each.baseline, each.candidate, each.second) for each in asked if each.second]
             found = compare.tallied_with_noise(twice, rules, known)
         else:
             once = [(each.baseline, each.candidate) for each in asked]
@@ -137,11 +162,6 @@ class Hearing:
         """Examples of differences that were not there when this was asked last."""
         found, self._fresh = tuple(self._fresh), []
         return found
-
-
-def _labels(said: Iterable[Said], path: str) -> dict[str, int]:
-    found = Counter(label for each in said if (label := answers.outputs_of(each, path)))
-    return dict(found)
 
 
 def _text(said: Said) -> str:

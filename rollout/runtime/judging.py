@@ -15,7 +15,7 @@ from rollout.gates.rules import Rules, compile_rules
 from rollout.ports.clock import Clock
 from rollout.ports.endpoint import Endpoint
 from rollout.runtime.hearing import Hearing
-from rollout.runtime.meter import HISTOGRAM_EVERY, OUTAGE_STEP, PACE
+from rollout.runtime.meter import HISTOGRAM_EVERY, OUTAGE_STEP, PACE, dispersion_of
 
 WHOLE = 100  # percent
 
@@ -48,7 +48,8 @@ def judge_now(
     seen = endpoint.observe()
     rules = _rules(plan, gate, seen)
     mirrored = not seen.traffic.get(plan.candidate.name)
-    evidence, cursor = enter(rules, fresh(), 0), endpoint.cursor()
+    evidence = enter(rules, fresh(dispersion_of(endpoint)), 0)
+    cursor = endpoint.cursor()
     began = clock.monotonic()
     timed = broken = began
     while True:

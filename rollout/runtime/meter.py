@@ -75,22 +75,13 @@ class Meter:
 
     def begin(self, run: Run) -> ObservationBegan:
         """From now on measurements belong to the present stage."""
-        evidence = run.evidence or fresh(self._dispersion())
+        evidence = run.evidence or fresh(dispersion_of(self._endpoint))
         evidence = entered(self._rules, evidence, run)
         try:
             cursor = self._endpoint.cursor()
         except EndpointError:
             cursor = UNREACHED
         return ObservationBegan(cursor, evidence)
-
-    def _dispersion(self) -> float:
-        """How much the baseline's errors come in clusters, from its history before the rollout."""
-        try:
-            past = self._endpoint.history(seconds=HISTORY, batch=dispersion.BATCH)
-        except EndpointError:
-            return 1.0
-        batches = [Counts(each.errors, each.requests) for each in past]
-        return dispersion.estimated(batches).phi
 
     def measure(self, run: Run, *, mirrored: bool) -> Measured | None:
         """Read what is new; None while there is nothing worth an append.
@@ -161,6 +152,15 @@ class Meter:
             requests=sum(arm.requests for arm in live if arm),
             errors=sum(arm.errors for arm in live if arm),
         )
+
+
+def dispersion_of(endpoint: Endpoint) -> float:
+    """How much the baseline's errors come in clusters, from its history before the rollout."""
+    try:
+        past = endpoint.history(seconds=HISTORY, batch=dispersion.BATCH)
+    except EndpointError:
+        return 1.0
+    return dispersion.estimated([Counts(each.errors, each.requests) for each in past]).phi
 
 
 def entered(rules: Rules, evidence: Mapping[str, object], run: Run) -> Mapping[str, object]:

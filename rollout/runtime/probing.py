@@ -19,6 +19,7 @@ from rollout.runtime.hearing import Hearing, Interest
 
 TIMEOUT = 10.0  # seconds for one answer
 AT_ONCE = 8  # requests under way
+MOST_BYTES = 64 * 1024  # of an answer that are read
 MOST = 2000  # pairs that wait to be taken; a reader that is late loses the oldest
 
 
@@ -29,7 +30,7 @@ def hearing_of(plan: Plan, endpoint: Endpoint, clock: Clock) -> Hearing:
         return Hearing(interest, examples=how.examples)
     names = plan.baseline.name, plan.candidate.name
     probes = BackgroundProbes(endpoint, names, plan.requests, how, clock)
-    return Hearing(interest, probes, how.examples)
+    return Hearing(interest, probes, how.examples, noise=how.noise)
 
 
 @dataclass(slots=True)
@@ -99,4 +100,5 @@ class BackgroundProbes:
 
     def _said(self, body: bytes, name: str) -> Said:
         answer = self.endpoint.probe(body, deployment=name, timeout=TIMEOUT)
-        return Said(answer.status, answer.body)
+        kind = answer.content_type.partition(";")[0].strip().lower()
+        return Said(answer.status, answer.body, kind, len(answer.body) < MOST_BYTES)

@@ -11,6 +11,8 @@ import pytest
 from rollout.cli.exits import Exit
 from rollout.domain import events as e
 from rollout.domain.answers import Difference, Example
+from rollout.domain.measure import Agreement, Interval
+from rollout.domain.verdict import Judgement, Verdict
 from rollout.runtime.journal import Journal, read_entry
 from tests.unit.cli.scene import Scene
 from tests.unit.cli.test_apply import AUTO
@@ -86,11 +88,14 @@ def test_diff_shows_an_example_of_each_kind(done: Scene) -> None:
     journal = Journal(done.store(), STREAM, "ada")
     journal.refresh()
     journal.take()
+    seen = Interval(0, 1, {}, {"": Agreement(8, 3, fields={"$[*] type": 3})})
+    journal.append(e.Measured((seen,), "c", {}, Judgement("shadow", Verdict.RUNNING, "")))
     journal.append(e.AnswersDiffered("mirror", (found,)))
 
     told = done.call("diff")
     data = json.loads(done.call("diff", "-o", "json").out)
 
+    assert "3 of 8" in told.out
     assert "$[*]  type" in told.out
     assert "green  null" in told.out
     assert data["groups"][0]["example"]["difference"]["candidate"] == "null"

@@ -331,3 +331,60 @@ def test_a_crash_at_low_traffic_is_seen_after_a_handful_of_failures() -> None:
             break
 
     assert (at - 5000) / 10 < 10
+
+
+def test_a_candidate_that_gets_no_request_at_all_is_an_error_of_the_split() -> None:
+    said = judged(rules_of(ERRORS, SPLIT), split(0.0))
+
+    assert (said.verdict, said.cause) == (Verdict.ERROR, "sample_ratio")
+
+
+def test_what_the_baseline_does_while_the_candidate_is_silent_is_compared_with_nothing() -> None:
+    rules = rules_of(ERRORS)
+    state = enter(rules, fresh(), 0)
+    for at in range(30):
+        state = ingest(rules, state, Interval(at, at + 1, {"baseline": Arm(100, 50)}))
+    state = ingest(rules, state, Interval(30, 31, {"baseline": Arm(90), "candidate": Arm(10)}))
+
+    (errors,) = judge(rules, state).checks
+    assert (errors.baseline_events, errors.baseline_requests) == (0, 90)
+
+
+def test_evidence_of_a_check_that_only_warns_does_not_decide_where_it_does() -> None:
+    gates = {
+        name: Gate(name, (check,), min_duration=10.0, max_duration=600.0, min_requests=50)
+        for name, check in (("look", replace(ERRORS, severity="warn")), ("canary", ERRORS))
+    }
+    stages = tuple(Stage(name, Shift(10), name) for name in gates)
+    two = Plan(
+        "p",
+        EndpointRef("fake", "e"),
+        DeploymentRef("blue"),
+        DeploymentRef("green"),
+        stages,
+        gates=gates,
+    )
+    rules = compile_rules(two)
+
+    state = enter(rules, fresh(), 0)
+    for at in range(60):
+        arms = {"baseline": Arm(90), "candidate": Arm(10, 5)}
+        state = ingest(rules, state, Interval(at, at + 1, arms))
+    state = enter(rules, state, 1)
+    for at in range(60, 200):
+        arms = {"baseline": Arm(900), "candidate": Arm(100)}
+        state = ingest(rules, state, Interval(at, at + 1, arms))
+
+    assert judge(rules, state).verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize("better", ["lower", "higher"])
+def test_a_healthy_mean_below_zero_does_not_fail(better: str) -> None:
+    check = replace(MEAN, better=better, **ALLOWED)
+
+    healthy = judged(rules_of(check), values(TOKENS, (-100, 20), (-100, 20)), seconds=200)
+    worse = (-140.0, 20.0) if better == "higher" else (-60.0, 20.0)
+    bad = judged(rules_of(check), values(TOKENS, (-100, 20), worse), seconds=200)
+
+    assert healthy.verdict is not Verdict.FAIL, healthy.reason
+    assert bad.verdict is Verdict.FAIL, bad.reason

@@ -439,13 +439,15 @@ def test_a_hostile_body_takes_no_time_to_speak_of(name, some):
 # Pairs of an interval
 
 
-def test_pairs_are_counted_by_path_with_the_first_example_of_each_path_and_kind():
+def test_pairs_are_counted_by_path_and_kind_with_the_first_example_of_each():
     same, other, worse = said({"a": 1, "b": 2}), said({"a": "x"}), said({"a": None})
     error = Said(500)
 
     found = tallied([(same, same), (same, other), (same, worse), (same, error), (error, error)], ())
 
-    assert found.agreement == Agreement(4, 3, fields={"$.a": 2, "$.b": 2, "status": 1})
+    assert found.agreement == Agreement(
+        4, 3, fields={"$.a type": 2, "$.b missing": 2, "status status": 1}
+    )
     assert [(each.path, each.kind, after) for each, _, after in found.examples] == [
         ("$.a", "type", other),
         ("$.b", "missing", other),
@@ -475,19 +477,19 @@ def test_the_baselines_own_noise_is_told_from_the_candidates_differences():
         noisy=3,
         only_candidate=2,
         only_noise=1,
-        fields={"$[*]": 2, "status": 1},
-        field_noise={"$[*]": 1, "$": 1},
+        fields={"$[*] type": 2, "status status": 1},
+        field_noise={"$[*] type": 1, "$ type": 1},
     )
     assert [each.path for each, _, _ in found.examples] == ["$[*]", "status"]
 
 
-def test_paths_are_counted_one_by_one_up_to_a_limit_and_those_known_before_first():
+def test_ways_are_counted_one_by_one_up_to_a_limit_and_those_known_before_first():
     pairs = [(said({}), said({f"k{at}": 1, "known": 1})) for at in range(200)]
 
-    found = tallied(pairs, (), known=["$.known"]).agreement
+    found = tallied(pairs, (), known=["$.known added"]).agreement
 
     assert len(found.fields) == compare.FIELDS + 1
-    assert found.fields["$.known"] == 200
+    assert found.fields["$.known added"] == 200
     assert found.fields[compare.OTHER] == 200 - 99
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from rollout.adapters.clock import SystemClock
 from rollout.adapters.endpoints.local import folder, ports
 from rollout.adapters.endpoints.local.processes import Identity, Process, group_of, tagged
 from rollout.adapters.endpoints.local.reached import reason
@@ -26,6 +27,8 @@ def process(tmp_path: Path) -> Iterator[Process]:
     started = Process.start(
         SLEEP, tag="test/one", log=tmp_path / "log", environment={"A": "1"}, cwd=tmp_path
     )
+    while started.identity not in tagged("test/one"):  # it is still a copy of us, before its exec
+        SystemClock().sleep(0.01)
     yield started
     started.kill_group()
     reap(started)

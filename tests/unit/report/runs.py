@@ -69,6 +69,7 @@ LATENCY = CheckJudgement(
     ratio_low=0.8,
     ratio_high=1.3,
     toward_pass=1.0,
+    unit="seconds",
 )
 RUNNING = Judgement(
     "canary",

@@ -25,9 +25,12 @@ def measured(*found: Agreement) -> Entry:
 def test_groups_are_counted_over_all_intervals() -> None:
     kept = Example(Difference("$[*]", "type", "1", "null"), "200 [1]", "200 [null]")
     story = [
-        measured(Agreement(10, 2, fields={"$[*]": 2})),
+        measured(Agreement(10, 2, fields={"$[*] type": 2})),
         entry(e.AnswersDiffered("mirror", (kept,))),
-        measured(Agreement(10, 4, fields={"$[*]": 3, "$.id": 4}), Agreement(5, 0)),
+        measured(
+            Agreement(10, 4, fields={"$[*] type": 3, "$.id value": 4, "(other)": 1}),
+            Agreement(5, 0),
+        ),
     ]
 
     found = diff_of(story)
@@ -35,14 +38,18 @@ def test_groups_are_counted_over_all_intervals() -> None:
     assert (found.compared, found.differing) == (25, 6)
     assert [(each.path, each.kind, each.pairs) for each in found.groups] == [
         ("$[*]", "type", 5),
-        ("$.id", "", 4),
+        ("$.id", "value", 4),
+        ("(other)", "", 1),
     ]
     assert found.groups[0].example == kept
     assert found.groups[0].stages == ("mirror",)
 
 
 def test_several_comparisons_of_the_same_pairs_count_them_once() -> None:
-    both = {"": Agreement(10, 1, fields={"$": 1}), "$[*] rel": Agreement(10, 3, fields={"$[*]": 3})}
+    both = {
+        "": Agreement(10, 1, fields={"$ type": 1}),
+        "$[*] rel": Agreement(10, 3, fields={"$[*] value": 3}),
+    }
 
     found = diff_of([entry(e.Measured((Interval(0, 1, {}, both),), "c", {}, SHADOW))])
 

@@ -10,7 +10,7 @@ from rollout.domain.measure import Arm, Interval
 from rollout.domain.units import Allowance
 from rollout.ports.endpoint import Reading
 from rollout.ports.probes import Asked
-from rollout.runtime.hearing import KEPT, Hearing, Interest, Silence
+from rollout.runtime.hearing import KEPT, LABELS, OTHER_TEXT, Hearing, Interest, Silence
 from tests.unit.runtime.values import ERRORS, PLAN
 
 RULES = (CompareRule("$[*]", rel_tolerance=0.01),)
@@ -96,12 +96,36 @@ def test_a_second_answer_of_the_baseline_tells_its_own_noise() -> None:
         Asked(said("[1]"), said("[]"), said("[]")),
         Asked(said("[1]"), said("[]"), said("[1]")),
     ]
-    hearing = Hearing(Interest.of(plan(AGREE)), Probes(*asked))
+    hearing = Hearing(Interest.of(plan(AGREE)), Probes(*asked), noise=True)
 
     interval = hearing.hear(Reading("c", Interval(0, 1, ARMS)))
 
     (found,) = interval.agreement.values()
     assert (found.compared, found.differing, found.noisy, found.only_candidate) == (2, 2, 1, 1)
+
+
+def test_pairs_without_a_second_answer_are_not_compared_where_noise_is_told_apart() -> None:
+    twice = Asked(said("[1]"), said("[1]"), said("[1]"))
+    hearing = Hearing(Interest.of(plan(AGREE)), Probes(twice), noise=True)
+    mirrored = ((said("[1]"), said("[]")),)
+
+    interval = hearing.hear(Reading("c", Interval(0, 1, ARMS), pairs=mirrored))
+
+    (found,) = interval.agreement.values()
+    assert (found.compared, found.differing, found.noisy) == (1, 0, 0)
+
+
+def test_free_text_is_one_label_beyond_the_first_and_the_short() -> None:
+    hearing = Hearing(Interest.of(plan(DRIFT)))
+    texts = [*(f"class {at}" for at in range(LABELS + 5)), "a name that is longer than labels are"]
+    heard = {"candidate": tuple(said(f'["{text}"]') for text in texts)}
+
+    interval = hearing.hear(Reading("c", Interval(0, 1, ARMS), said=heard))
+
+    outputs = interval.arms["candidate"].outputs["$[0]"]
+    assert outputs["=class 0"] == 1
+    assert outputs[OTHER_TEXT] == 6
+    assert len(outputs) == LABELS + 1
 
 
 def test_probes_wait_for_the_next_interval_that_closes() -> None:

@@ -192,7 +192,13 @@ class LocalEndpoint:
         finally:
             connection.close()
         seconds = self._clock.monotonic() - began
-        return Answer(answer.status, seconds, answer.getheader(DEPLOYMENT_HEADER), content)
+        return Answer(
+            answer.status,
+            seconds,
+            answer.getheader(DEPLOYMENT_HEADER),
+            content,
+            content_type=answer.getheader("Content-Type") or "",
+        )
 
     def logs(self, deployment: str, *, tail: int) -> str:
         """See ``Endpoint.logs``; of a deployment that was deleted, what it left.
