@@ -1,0 +1,1 @@
+"""Other tools' rules as models, written from their sources."""
