@@ -189,18 +189,25 @@ def test_an_access_log_that_is_removed_is_opened_anew(
     world: World, endpoint: LocalEndpoint
 ) -> None:
     log = world.home / world.name / "access.jsonl"
-    cursor = endpoint.read(endpoint.cursor(), mirrored=False, histogram=False).cursor
 
-    log.unlink()
-    world.until(log.exists, seconds=5)
-    send_many(port_of(endpoint), endpoint.key_value(), 20)
-
-    def requests() -> int:
+    def requests(cursor: str) -> int:
         interval = endpoint.read(cursor, mirrored=False, histogram=False).interval
         assert interval is not None
         return sum(arm.requests for arm in interval.arms.values())
 
-    world.until(lambda: requests() == 20)
+    endpoint._client.call("POST", "/v1/rotate")
+    world.until(log.exists, seconds=5)  # also without a request
+    begin = endpoint.cursor()
+    send_many(port_of(endpoint), endpoint.key_value(), 5)
+    world.until(lambda: requests(begin) == 5)
+    cursor = endpoint.read(begin, mirrored=False, histogram=False).cursor
+
+    log.unlink()
+    world.until(log.exists, seconds=5)
+    # More than it held before: what is new must not be looked for behind what is gone.
+    send_many(port_of(endpoint), endpoint.key_value(), 20)
+
+    world.until(lambda: requests(cursor) == 20)
 
 
 def test_a_foreign_cursor_is_refused(endpoint: LocalEndpoint) -> None:

@@ -194,6 +194,52 @@ def test_the_oldest_segments_go(log: Path) -> None:
     assert read(log, BEGIN)[1]["baseline"].requests == 4
 
 
+@pytest.mark.parametrize("rotated", [False, True])
+def test_a_removed_log_is_not_taken_for_the_one_that_follows(log: Path, rotated: bool) -> None:
+    write(log, line(id="1"))
+    rotate(log)
+    write(log, line(id="2"))
+    cursor, _ = read(log, BEGIN)
+    log.unlink()
+    write(log, line(id="3"), line(id="4"), line(id="5"))
+    if rotated:
+        rotate(log)
+
+    after, arms = read(log, Cursor.parse(str(cursor)))
+
+    assert arms["baseline"].requests == 3
+    assert after.counted == Place(3, 0) if rotated else Place(2, 3 * len(line(id="3")))
+
+
+def test_a_log_that_goes_on_is_the_same_however_it_was_read(log: Path) -> None:
+    cursors = [access_log.now(log, 0.0)]
+    write(log, line(id="1")[:20])
+    cursors.append(access_log.now(log, 0.0))
+    write(log, line(id="1")[20:])
+    cursors.append(access_log.now(log, 0.0))
+    write(log, line(id="2"))
+
+    counts = [read(log, Cursor.parse(str(one)))[1]["baseline"].requests for one in cursors]
+
+    assert counts == [2, 1, 1], "what is left of a line that was there in part is no line"
+
+
+@pytest.mark.parametrize(
+    ("text", "waiting"),
+    [
+        ("1:4:10:4:5:0.000000:9.000000", Place(4, 10)),
+        ("2:4:10:4:5:4:2:0.000000:9.000000", Place(4, 2)),
+        ("3:4:10:77:4:5:77:4:2:77:0.000000:9.000000", Place(4, 2, 77)),
+    ],
+)
+def test_cursors_of_earlier_versions_are_known(text: str, waiting: Place) -> None:
+    cursor = Cursor.parse(text)
+
+    assert (cursor.counted, cursor.timed, cursor.waiting) == (Place(4, 10), Place(4, 5), waiting)
+    assert cursor.waiting.begun == waiting.begun
+    assert (cursor.since, cursor.until) == (0.0, 9.0)
+
+
 @pytest.mark.parametrize("place", [Place(9, 10), Place(1, 10**6)])
 def test_a_cursor_of_an_earlier_life_starts_anew(log: Path, place: Place) -> None:
     write(log, line())
@@ -230,7 +276,7 @@ def test_a_cursor_from_before_an_upgrade_is_read_on(log: Path) -> None:
 
     assert (cursor.since, cursor.until, cursor.timed) == (5.0, 60.0, Place(1, 0))
     assert found.arms["baseline"].requests == len(found.pairs) == 1
-    assert str(found.cursor).startswith("2:")
+    assert str(found.cursor).startswith("3:")
 
 
 # --- answers --------------------------------------------------------------------
@@ -526,7 +572,7 @@ def test_a_log_that_stays_away_is_no_silence_of_the_clients(log: Path) -> None:
 
     first = reader.read(cursor, LIVE, Asked(), moment=202.0)  # as in a rotation
     with pytest.raises(EndpointAway, match=r"access\.jsonl is gone"):
-        reader.read(first.cursor, LIVE, Asked(), moment=204.5)
+        reader.read(first.cursor, LIVE, Asked(), moment=207.5)
 
 
 def test_when_the_log_is_back_reading_goes_on_without_what_was_lost(log: Path) -> None:
@@ -539,10 +585,10 @@ def test_when_the_log_is_back_reading_goes_on_without_what_was_lost(log: Path) -
     log.unlink()
     reader.read(cursor, LIVE, Asked(), moment=202.0)
     with pytest.raises(EndpointAway):
-        reader.read(cursor, LIVE, Asked(), moment=205.0)
+        reader.read(cursor, LIVE, Asked(), moment=208.0)
 
     write(log, line())
-    found = reader.read(cursor, LIVE, Asked(histogram=True), moment=206.0)
+    found = reader.read(cursor, LIVE, Asked(histogram=True), moment=209.0)
     log.unlink()
     again = reader.read(found.cursor, LIVE, Asked(), moment=230.0)
 

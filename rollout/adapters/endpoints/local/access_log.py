@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 from rollout.adapters.endpoints.local import rotation
-from rollout.adapters.endpoints.local.cursor import Cursor, Place
+from rollout.adapters.endpoints.local.cursor import Cursor, Place, begun
 from rollout.adapters.endpoints.local.entries import Line, judge
 from rollout.adapters.endpoints.local.pairing import Pair, Pairing
 from rollout.domain.answers import Said
 from rollout.domain.errors import EndpointAway
 from rollout.domain.measure import NEVER, Arm, bucket_of
 
-_INSTANT_SECONDS = 2.0  # after a rotation's rename Envoy has a new file within one
+_INSTANT_SECONDS = 5.0  # after a rotation's rename there is a new file within three
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,11 +201,14 @@ class _Segments:
 
     def end(self) -> Place:
         """Behind the newest line."""
-        size = 0 if self.growing is None else os.fstat(self.growing.fileno()).st_size
-        return Place(self.number, size)
+        if self.growing is None:
+            return Place(self.number, 0)
+        return Place(self.number, os.fstat(self.growing.fileno()).st_size, _begun(self.growing))
 
     def fitted(self, place: Place) -> Place:
         """``place``, or where to go on if what it was in has been removed meanwhile."""
+        if self._is_another(place):
+            return Place(place.segment, 0)
         if place <= self.end() or self._is_renamed(place):
             return place
         growing = max(self.finished, default=0) + 1
@@ -225,16 +228,37 @@ class _Segments:
     def _is_renamed(self, place: Place) -> bool:
         return self.growing is None and place.segment in self.finished
 
+    def _is_another(self, place: Place) -> bool:
+        """Whether the segment of ``place`` has been removed, and this one has its number."""
+        if not place.begun:
+            return False
+        if self.growing is not None and place.segment == self.number:
+            return _begun(self.growing) != place.begun
+        path = self.finished.get(place.segment)
+        if path is None:
+            return False
+        try:
+            with path.open("rb") as file:
+                return _begun(file) != place.begun
+        except FileNotFoundError:
+            return False
+
+
+def _begun(segment: BinaryIO) -> int:
+    segment.seek(0)
+    return begun(segment.readline())
+
 
 def _lines_of(file: BinaryIO, number: int, start: Place) -> Iterator[tuple[Place, Place, bytes]]:
+    mark = _begun(file)
     offset = start.offset if number == start.segment else 0
     file.seek(offset)
     for line in file:
         if not line.endswith(b"\n"):
             return
-        place = Place(number, offset)
+        place = Place(number, offset, mark)
         offset += len(line)
-        yield place, Place(number, offset), line
+        yield place, Place(number, offset, mark), line
 
 
 @contextlib.contextmanager

@@ -2,25 +2,42 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import zlib
+from dataclasses import dataclass, field
 
 from rollout.domain.errors import EndpointRefused
 
-_VERSION = "2"
-_PARTS = 9
-_OLD_VERSION = "1"  # without ``waiting``
-_OLD_PARTS = 7
+_VERSION = "3"
+_PLACES = {
+    ("3", 12): (3, 3),
+    ("2", 9): (3, 2),  # without ``begun``
+    ("1", 7): (2, 2),  # without ``waiting``, too
+}
+"""How many places of how many parts a version has, by it and the number of all parts."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Place:
-    """A byte of a segment."""
+    """A byte of a segment.
+
+    Args:
+        segment: Its number.
+        offset: Bytes before it.
+        begun: How the segment begins, from ``begun``; somebody may remove one, and another then
+            has its number. 0: it is not known, or there is nothing in it yet.
+    """
 
     segment: int
     offset: int
+    begun: int = field(default=0, compare=False)
 
     def __str__(self) -> str:
-        return f"{self.segment}:{self.offset}"
+        return f"{self.segment}:{self.offset}:{self.begun}"
+
+
+def begun(first_line: bytes) -> int:
+    """What tells segments apart: a checksum of their first line, which has a request's own id."""
+    return zlib.crc32(first_line) if first_line.endswith(b"\n") else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +69,14 @@ class Cursor:
         Raises:
             EndpointRefused: this is no cursor of ours.
         """
-        parts = text.split(":")
+        version, *parts = text.split(":")
         try:
-            if (parts[0], len(parts)) not in ((_VERSION, _PARTS), (_OLD_VERSION, _OLD_PARTS)):
+            if (version, len(parts) + 1) not in _PLACES:
                 raise ValueError(text)
-            numbers = [int(part) for part in parts[1:-2]]
-            counted, timed = Place(*numbers[:2]), Place(*numbers[2:4])
-            waiting = Place(*numbers[4:]) if numbers[4:] else counted
+            places, size = _PLACES[version, len(parts) + 1]
+            numbers = [int(part) for part in parts[:-2]]
+            found = [Place(*numbers[at * size : (at + 1) * size]) for at in range(places)]
+            counted, timed, waiting = (*found, found[0])[:3]
             return cls(counted, timed, waiting, float(parts[-2]), float(parts[-1]))
         except ValueError as error:
             raise EndpointRefused(

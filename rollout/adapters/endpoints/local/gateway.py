@@ -147,10 +147,13 @@ class Gateway:
         busy = {port for port, host in listed if host.active or not host.draining}
         return frozenset(port for port, _ in listed) - busy
 
-    def reopen_logs(self) -> None:
-        """Let Envoy go on in a new access log."""
-        with contextlib.suppress(OSError):
+    def reopen_logs(self) -> bool:
+        """Let Envoy go on in a new access log; False: it does not listen."""
+        try:
             self._admin.reopen_logs()
+        except OSError:
+            return False
+        return True
 
     def _launch(self) -> None:
         replace_json(self._folder.bootstrap, listeners.bootstrap(self._layout))

@@ -23,6 +23,7 @@ class House:
         self._folder = folder
         self._memory_at = 0.0
         self._rest_at = 0.0
+        self._told = False
 
     def keep(self, now: float, fleets: Sequence[Fleet], gateway: Gateway) -> None:
         """Do what is due at ``now``, monotonic seconds."""
@@ -33,10 +34,7 @@ class House:
         if now - self._rest_at < _REST_EVERY_SECONDS:
             return
         self._rest_at = now
-        if not self._folder.access_log.exists():
-            gateway.reopen_logs()  # somebody removed it, and Envoy writes on to nowhere
-        elif rotation.is_due(self._folder.access_log):
-            self.rotate(gateway)
+        self._keep_access_log(gateway)
         for log in self._logs(fleets):
             rotation.bound(log)
         self._drop_snapshots(fleets)
@@ -45,6 +43,19 @@ class House:
         """Finish the present segment of the access log."""
         rotation.rotate(self._folder.access_log)
         gateway.reopen_logs()
+
+    def _keep_access_log(self, gateway: Gateway) -> None:
+        log = self._folder.access_log
+        if log.exists():
+            self._told = False
+            if rotation.is_due(log):
+                self.rotate(gateway)
+        elif gateway.reopen_logs():  # after a rotation; or somebody removed it
+            # Envoy opens it with the next request only, and until then there has been none. Not
+            # at the first look, as it may be at work on the old one when it is told.
+            if self._told:
+                log.touch(mode=0o600)
+            self._told = not self._told
 
     def _logs(self, fleets: Sequence[Fleet]) -> Iterator[Path]:
         yield from (self._folder.engine_log, self._folder.envoy_log)
