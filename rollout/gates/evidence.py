@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NotRequired, TypedDict, cast
 
+from rollout.domain.errors import RolloutError
 from rollout.gates import processes
 from rollout.gates.processes import Process
 from rollout.gates.rules import CheckRule, Rules, StageRule
@@ -59,8 +60,8 @@ class Track(TypedDict):
 class Record(TypedDict):
     """One check in the present stage.
 
-    ``passing`` is the passing side's process (of events among requests: its log likelihood ratios),
-    ``ratio`` are those behind the reported confidence bounds. ``baseline`` and ``candidate`` are
+    ``passing`` is the passing side's process, ``ratio`` are the log likelihood ratios behind the
+    reported confidence bounds. ``baseline`` and ``candidate`` are
     events and requests as the failing side counts them, ``beyond`` the candidate's events as the
     passing side does. ``classes`` are a prediction's, ``sums`` those of a mean's values, the
     candidate's and the baseline's; ``means`` is the process behind a mean's reported bounds.
@@ -147,11 +148,15 @@ def opened(evidence: Evidence) -> State:
     """The evidence with its types.
 
     Raises:
-        ValueError: It was written by another version, whose numbers must not be continued.
+        RolloutError: It was written by another version, whose numbers must not be continued.
     """
     state = cast("State", evidence)
     if state["grid"] != grids.GRID_ID:
-        raise ValueError(f"evidence is on grid {state['grid']}, this version reads {grids.GRID_ID}")
+        raise RolloutError(
+            "The run's evidence is another version's of rollout, whose tests bet on other factors "
+            f"({state['grid']}, here {grids.GRID_ID}).",
+            do="Let that version finish or verify the run; or take the candidate back: rollout abort",
+        )
     return state
 
 
@@ -172,9 +177,8 @@ def empty_record(rule: CheckRule) -> Record:
     """The record of a check at the start of a stage."""
     passing, shown = rule.passing, rule.shown
     two_arms = shown.relative and shown.kind in COUNTED
-    empty: Process = None if passing is None else processes.empty(passing)
     return {
-        "passing": empty[0] if passing is not None and passing.kind in COUNTED else empty,
+        "passing": None if passing is None else processes.empty(passing),
         "ratio": list(ratio.start()) if two_arms else [],
         "baseline": [0, 0],
         "candidate": [0, 0],

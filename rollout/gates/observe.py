@@ -29,7 +29,7 @@ from rollout.gates.evidence import (
 from rollout.gates.processes import Look
 from rollout.gates.reduce import Batch, Classes, Pair, plain
 from rollout.gates.rules import CheckRule, Rules, StageRule
-from rollout.gates.sides import COUNTED, Kind
+from rollout.gates.sides import Kind
 from rollout.stats import ratio, slow
 from rollout.stats.counts import Counts, clipped
 from rollout.stats.histogram import EMPTY, merged
@@ -261,12 +261,7 @@ def _recorded(
     new = _summed(record, check, found, _shown(check, seen) or found)
     if check.passing is None or rule.guard:
         return new
-    passing = record["passing"]
-    if check.passing.kind in COUNTED:
-        new["passing"] = processes.fed(check.passing, [passing], found)[0]
-    else:
-        new["passing"] = processes.fed(check.passing, passing, found)
-    return new
+    return {**new, "passing": processes.fed(check.passing, record["passing"], found)}
 
 
 def _shown(check: CheckRule, seen: Mapping[str, Look]) -> Look | None:

@@ -12,10 +12,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 from rollout.domain.measure import Agreement, Sums
-from rollout.gates.reduce import Batch, Classes, Pair, pairs, steps
+from rollout.gates.reduce import Batch, Classes, Pair, allowed, pairs, steps
 from rollout.gates.sides import Kind, Side, grid_of
 from rollout.stats import (
     betting,
+    counts,
     dispersion,
     drift,
     family,
@@ -36,6 +37,7 @@ _FINE, _COARSE = 1e6, 1e4  # a log likelihood ratio is cut down to one part in s
 _CERTAIN = 1e6  # requests of an arm that is a number, for each of the candidate
 _CANDIDATE = "candidate"
 _LOG_HALF = math.log(0.5)
+_NOBODY = Counts(0, 0)
 
 
 def empty(side: Side) -> Process:
@@ -55,6 +57,8 @@ def empty(side: Side) -> Process:
         case Kind.SHARE:
             found = sample_ratio.start([_CANDIDATE])[_CANDIDATE]
             return [list(found.more), list(found.less)]
+        case _ if side.alike:
+            return {"log_l": list(grids.start(_with_alike(side, _NOBODY))), "past": [*_NOBODY]}
         case _:
             return [list(grids.start(_grid(side))) for _ in range(side.parts)]
 
@@ -64,13 +68,15 @@ class Look(NamedTuple):
 
     Args:
         pairs: Counts, one pair for each part of a test that is events among requests.
-        added: What they add to each part's log likelihood ratios.
+        added: What they add to each part's log likelihood ratios; empty where the past has a say.
+        phi: Dispersion by which that is divided.
         agreement: For a comparison of answers.
         both: Of a prediction or a custom metric: the candidate's and the baseline's side.
     """
 
     pairs: tuple[Pair, ...] = ()
     added: tuple[tuple[float, ...] | None, ...] = ()
+    phi: float = 1.0
     agreement: Agreement | None = None
     both: Any = None
 
@@ -98,10 +104,11 @@ def _counts(side: Side, batch: Batch) -> Look | None:
     if found is None:
         return None
     phi = batch.phi if side.kind is Kind.ERRORS else 1.0
-    added = [steps(side, _grid(side), pair) for pair in found]
-    if phi > 1.0:
-        added = [dispersion.scaled(part, phi) for part in added]
-    return None if all(part is None for part in added) else Look(found, tuple(added))
+    if side.alike:
+        quiet = any(0 in (pair.candidate.requests, pair.baseline.requests) for pair in found)
+        return None if quiet else Look(found, phi=phi)
+    added = tuple(dispersion.scaled(steps(side, _grid(side), pair), phi) for pair in found)
+    return None if all(part is None for part in added) else Look(found, added)
 
 
 def _split(side: Side, batch: Batch) -> Look | None:
@@ -125,6 +132,8 @@ def fed(side: Side, process: Process, seen: Look) -> Process:
             return _averaged(side, process, *seen.both)
         case Kind.BOUNDED:
             return _bet(side, process, *seen.both)
+        case _ if side.alike:
+            return _alike(side, process, seen)
         case _:
             return [
                 values if part is None else grown(values, part)
@@ -153,12 +162,14 @@ def log_e(side: Side, process: Process) -> float:
         case Kind.SHARE:
             return sample_ratio.log_e({_CANDIDATE: sample_ratio.Sides(*map(tuple, process))})
         case _:
-            found = [grids.log_e(_grid(side), values) for values in process]
+            found = part_log_e(side, process)
             return grids.log_sum(found) - math.log(len(found))
 
 
 def part_log_e(side: Side, process: Process) -> list[float]:
     """Log evidence of each part of a test that is events among requests."""
+    if side.alike:
+        return [grids.log_e(_with_alike(side, _NOBODY), process["log_l"])]
     return [grids.log_e(_grid(side), values) for values in process]
 
 
@@ -208,6 +219,24 @@ def _grid(side: Side) -> Grid:
 
 def _bets(side: Side) -> Grid:
     return betting.FAIL if side.failing else betting.PASS
+
+
+# --- events -----------------------------------------------------------------------
+
+
+def _alike(side: Side, process: Process, seen: Look) -> Process:
+    (pair,), past = seen.pairs, Counts(*process["past"])
+    added = dispersion.scaled(steps(side, _with_alike(side, past), pair), seen.phi)
+    return {
+        "log_l": process["log_l"] if added is None else grown(process["log_l"], added),
+        "past": [total + more for total, more in zip(past, pair.baseline, strict=True)],
+    }
+
+
+def _with_alike(side: Side, past: Counts) -> Grid:
+    """Half on fixed alternatives, half on the candidate being as the baseline was so far."""
+    ratio, points = allowed(side)
+    return grids.half_each(_grid(side), counts.alike(past, ratio=ratio, points=points))
 
 
 # --- answers compared -----------------------------------------------------------

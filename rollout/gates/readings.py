@@ -109,10 +109,7 @@ def _reading(
 def _log_s(rule: CheckRule, record: Record) -> float:
     """Log evidence for a pass; infinite for a check that stands in no pass's way."""
     side = rule.passing
-    if side is None:
-        return math.inf
-    process = record["passing"]
-    return processes.log_e(side, [process] if side.kind in COUNTED else process)
+    return math.inf if side is None else processes.log_e(side, record["passing"])
 
 
 def _worst(side: Side, track: Track) -> str:

@@ -112,11 +112,16 @@ def _against(
 def steps(side: Side, grid: Grid, pair: Pair) -> tuple[float, ...] | None:
     """What a pair of counts adds to a test's log likelihood ratios; None: nothing."""
     if not side.relative:
-        allowed = 1.0 - side.objective if side.upside_down else side.objective
-        return objective.steps(grid, pair.candidate, allowed)
-    ratio, points = side.allowance.ratio, side.allowance.points
-    if (
-        side.upside_down and not side.misses
-    ):  # the arms are exchanged: 10 % less than the baseline is 1 / 0.9 of it
-        ratio = 1.0 / (2.0 - ratio)
+        most = 1.0 - side.objective if side.upside_down else side.objective
+        return objective.steps(grid, pair.candidate, most)
+    ratio, points = allowed(side)
     return counts.steps(grid, pair.candidate, pair.baseline, ratio=ratio, points=points)
+
+
+def allowed(side: Side) -> tuple[float, float]:
+    """Factor on the baseline's share of events, and what is added to it, that a test allows."""
+    ratio, points = side.allowance.ratio, side.allowance.points
+    if side.upside_down and not side.misses:
+        # The arms are exchanged: 10 % less than the baseline is 1 / 0.9 of it.
+        ratio = 1.0 / (2.0 - ratio)
+    return ratio, points

@@ -31,9 +31,13 @@ class Kind(Enum):
 
 def grid_of(kind: Kind, *, failing: bool) -> Grid:
     """The alternatives of a test. A custom share may be near one half, where small factors matter."""
-    if kind is Kind.RATIO:
-        return FINE_FAIL if failing else FINE_PASS
-    return grids.FAIL if failing else grids.PASS
+    match kind:
+        case Kind.RATIO:
+            return FINE_FAIL if failing else FINE_PASS
+        case Kind.LATENCY if failing:
+            return grids.FAIL_SLOW
+        case _:
+            return grids.FAIL if failing else grids.PASS
 
 
 COUNTED = (Kind.ERRORS, Kind.LATENCY, Kind.RATIO)
@@ -87,6 +91,14 @@ class Side:
         no such part. Misses of a common event are rare, and rare events tell arms apart sooner.
         """
         return self.upside_down and not (self.relative and self.allowance.ratio != 1.0)
+
+    @property
+    def alike(self) -> bool:
+        """Whether half of the evidence bets on the candidate being as the baseline was so far.
+
+        Of latency it is not known what share of the baseline's answers is beyond a raised edge.
+        """
+        return self.relative and not self.failing and self.kind in (Kind.ERRORS, Kind.RATIO)
 
     @property
     def parts(self) -> int:

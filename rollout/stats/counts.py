@@ -9,7 +9,8 @@ and ``m = n_b points / ratio``, the factor ``a**x_c * r**x_b * exp(m (r - 1))`` 
 of at most 1, whatever ``lam`` is: for ``lam' = lam + points / ratio``, since
 ``E[a**x_c] = (1 + mu (a - 1))**n_c <= exp(n_c mu (a - 1))`` and likewise for ``r``, it is at most
 ``exp(lam' [n_c ratio (a - 1) + n_b (r - 1)]) = exp(0)``. The product over intervals, and any fixed
-mixture of such products, therefore is an e-process: under the null it ever reaches ``1 / alpha``
+mixture of such products, also of some whose ``g`` is chosen anew for each interval by what was
+before it (`alike`), therefore is an e-process: under the null it ever reaches ``1 / alpha``
 with a probability of at most ``alpha`` (Ville), however often one looks. ``g < 1`` gives the
 mirrored test of ``mu >= ratio * lam + points``, which is what a pass must reject.
 
@@ -76,6 +77,23 @@ def steps(
     )
 
 
+def alike(past: Counts, *, ratio: float = 1.0, points: float = 0.0) -> Grid:
+    """The alternative that the candidate's event rate is the baseline's so far.
+
+    It bets for a pass on what a healthy candidate does: with the rate known, no bet grows faster.
+
+    Args:
+        past: The baseline's counts before the interval on which it is used.
+        ratio: Factor on the baseline's rate that the null allows, as in `steps`.
+        points: Added to it.
+
+    >>> round(alike(Counts(50, 9_900), points=0.005).excess[0], 2)  # 0.5 % where 1 % is too much
+    -0.5
+    """
+    rate = (past.events + 0.5) / (past.requests + 100.0)
+    return Grid(excess=(rate / (ratio * rate + points) - 1.0,), log_weights=(0.0,))
+
+
 def update(
     log_l: tuple[float, ...],
     grid: Grid,
@@ -87,10 +105,10 @@ def update(
 ) -> tuple[float, ...]:
     """Log likelihood ratios after one more interval; arguments as in `steps`.
 
-    Three failures of three candidate requests at a 10 % share are enough at 1 %:
+    Four failures of four candidate requests at a 10 % share are enough at 1 %:
 
     >>> log_l = grids.start(grids.FAIL)
-    >>> log_l = update(log_l, grids.FAIL, Counts(3, 3), Counts(0, 27))
+    >>> log_l = update(log_l, grids.FAIL, Counts(4, 4), Counts(0, 36))
     >>> grids.log_e(grids.FAIL, log_l) > 4.605  # the logarithm of 100
     True
     """

@@ -109,7 +109,7 @@ def _doubled(batches: Sequence[Counts]) -> list[Counts]:
     ]
 
 
-def scaled(steps: Sequence[float] | None, phi: float) -> tuple[float, ...] | None:
+def scaled(steps: tuple[float, ...] | None, phi: float) -> tuple[float, ...] | None:
     """What an interval adds to log likelihood ratios, for counts with a dispersion index.
 
     Args:
@@ -119,4 +119,4 @@ def scaled(steps: Sequence[float] | None, phi: float) -> tuple[float, ...] | Non
     >>> scaled((3.0, -1.5), 1.5)
     (2.0, -1.0)
     """
-    return None if steps is None else tuple(step / phi for step in steps)
+    return steps if steps is None or phi == 1.0 else tuple(step / phi for step in steps)

@@ -83,10 +83,10 @@ def steps(grid: Grid, pairs: Pairs, *, points: float = 0.0) -> tuple[float, ...]
     Returns:
         float[len(grid.excess)]; None without a pair.
 
-    Nine pairs in which the candidate alone failed are enough for 1 %:
+    Ten pairs in which the candidate alone failed are enough for 1 %:
 
     >>> from rollout.stats.grid import FAIL, log_e
-    >>> log_e(FAIL, steps(FAIL, Pairs(9, 0, 500)) or ()) > 4.61
+    >>> log_e(FAIL, steps(FAIL, Pairs(10, 0, 500)) or ()) > 4.61
     True
     """
     candidate, baseline, total = pairs

@@ -292,7 +292,7 @@ def failures_needed(traffic: Traffic, walk: Walk, bound: float) -> int | None:
 
     >>> traffic = Traffic(rps=50, share=0.1)
     >>> failures_needed(traffic, two_arms(grids.FAIL, traffic, 1.0, 0.0), bound_of(0.01))
-    3
+    4
     """
     if walk.hits <= 0.0:
         return None

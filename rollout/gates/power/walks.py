@@ -11,12 +11,16 @@ import math
 
 from rollout.domain.measure import GROWTH
 from rollout.gates.power.setting import Setting
+from rollout.gates.reduce import allowed
 from rollout.gates.sides import Kind, Side, grid_of
-from rollout.stats import power
+from rollout.stats import counts, grid as grids, power
+from rollout.stats.counts import Counts
 from rollout.stats.family import FINE_PASS
 from rollout.stats.grid import Grid
 from rollout.stats.passage import Walk
+from rollout.stats.power import Traffic
 
+_LONG = 10**9  # requests
 _LEAST = 1e-9  # an objective of 0 or 1 has no odds
 
 
@@ -41,11 +45,19 @@ def walks_of(side: Side, setting: Setting, value: float) -> tuple[Walk, ...]:
 
 
 def _counted(side: Side, setting: Setting, rate: float, base: float) -> Walk:
-    grid, traffic = _grid(side), setting.traffic(side)
+    traffic = setting.traffic(side)
     if not side.relative:
-        return power.one_arm(grid, traffic, rate, _inside(side.objective))
-    allowed = side.allowance
-    return power.two_arms(grid, traffic, rate, base, ratio=allowed.ratio, points=allowed.points)
+        return power.one_arm(_grid(side), traffic, rate, _inside(side.objective))
+    return _two_arms(side, traffic, rate, base)
+
+
+def _two_arms(side: Side, traffic: Traffic, rate: float, base: float) -> Walk:
+    grid, (ratio, points) = _grid(side), allowed(side)
+    if side.alike:
+        # As if the baseline's past were long: its rate is known.
+        past = Counts(round(base * _LONG), _LONG)
+        grid = grids.half_each(grid, counts.alike(past, ratio=ratio, points=points))
+    return power.two_arms(grid, traffic, rate, base, ratio=ratio, points=points)
 
 
 def _slow(side: Side, setting: Setting, slowdown: float) -> tuple[Walk, ...]:
@@ -62,16 +74,15 @@ def _slow(side: Side, setting: Setting, slowdown: float) -> tuple[Walk, ...]:
 
 def _share(side: Side, setting: Setting, share: float) -> Walk:
     """A custom share; where more is better its misses are counted, or the arms exchanged."""
-    base, grid, traffic = setting.baseline.shares[side.name], _grid(side), setting.traffic(side)
+    base, traffic = setting.baseline.shares[side.name], setting.traffic(side)
     if not side.upside_down:
         return _counted(side, setting, share, base)
     if not side.relative:
-        return power.one_arm(grid, traffic, 1.0 - share, _inside(1.0 - side.objective))
+        return power.one_arm(_grid(side), traffic, 1.0 - share, _inside(1.0 - side.objective))
     if side.misses:
-        return power.two_arms(grid, traffic, 1.0 - share, 1.0 - base, points=side.allowance.points)
+        return _two_arms(side, traffic, 1.0 - share, 1.0 - base)
     swapped = power.Traffic(traffic.rps, 1.0 - traffic.share, traffic.interval)
-    ratio, points = 1.0 / (2.0 - side.allowance.ratio), side.allowance.points
-    return power.two_arms(grid, swapped, base, share, ratio=ratio, points=points)
+    return _two_arms(side, swapped, base, share)
 
 
 def _differing(side: Side, setting: Setting, rate: float) -> tuple[Walk, ...]:

@@ -127,7 +127,7 @@ def test_the_power_in_json(scene: Scene) -> None:
     assert (stage["id"], stage["gate"], stage["live"]) == ("shift-10", "canary", True)
     assert stage["pass"]["probability"] > 0.99
     assert errors["margin"]["effect"] == "+3pp"
-    assert errors["crash"] == {"failures": 4, "seconds": 1.0, "exposed_requests": 10.0}
+    assert errors["crash"] == {"failures": 5, "seconds": 1.0, "exposed_requests": 10.0}
     assert latency["check"] == "latency_p95"
 
 

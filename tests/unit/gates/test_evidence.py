@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from rollout.domain.criteria import Check
+from rollout.domain.errors import RolloutError
 from rollout.domain.measure import NEVER, Arm, Interval
 from rollout.domain.plan import Shift, Stage
 from rollout.domain.roles import BASELINE, CANDIDATE
@@ -31,6 +32,19 @@ HUGE = 10**12
 STAGES = (Stage("a", Shift(10), "canary"), Stage("b", Shift(20)), Stage("c", Shift(50), "canary"))
 ALL = rules(ERRORS, SLOW, ERRORS_MAX, SLOW_MAX, stages=STAGES, warm_up=5.0)
 THREE = rules(ERRORS, SLOW, ERRORS_MAX, warm_up=10.0)
+
+
+def test_evidence_of_another_version_is_not_continued():
+    other = {**enter(THREE, fresh(), 0), "grid": "24a"}
+
+    for go_on in (
+        lambda: enter(THREE, other, 0),
+        lambda: ingest(THREE, other, interval(0, (0, 5), (0, 45))),
+        lambda: judge(THREE, other),
+    ):
+        with pytest.raises(RolloutError, match="another version's") as told:
+            go_on()
+        assert "rollout abort" in told.value.do
 
 
 def stored(evidence):
@@ -196,10 +210,3 @@ def test_new_criteria_start_a_process_of_their_own():
     assert len(changed["tracks"]) == 2
     assert judge(new, changed).checks[0].candidate_requests == 5
     assert changed["tracks"].items() >= evidence["tracks"].items()
-
-
-def test_evidence_on_another_grid_is_refused():
-    other = {**fresh(), "grid": "12b"}
-
-    with pytest.raises(ValueError, match="12b"):
-        enter(THREE, other, 0)

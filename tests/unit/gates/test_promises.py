@@ -1,12 +1,18 @@
 """The numbers a gate is chosen for, measured on seeded traffic."""
 
 import math
+from dataclasses import astuple
 from itertools import islice
 
 import pytest
 
 from rollout.domain.verdict import Verdict
+from rollout.gates import processes
 from rollout.gates.judge import enter, fresh, ingest, judge
+from rollout.gates.processes import Look
+from rollout.gates.reduce import Pair, allowed
+from rollout.stats import counts
+from rollout.stats.counts import Counts
 from tests.unit.gates.traffic import errors, feed, interval, rules
 
 RULE = rules()
@@ -25,7 +31,7 @@ def failed_after(traffic, limit):
 def test_a_crash_is_rolled_back_after_a_handful_of_failures():
     one_by_one = (interval(at, (1, 1), (0, 9)) for at in range(100))
 
-    assert 3 <= failed_after(one_by_one, 100) <= 8
+    assert 4 <= failed_after(one_by_one, 100) <= 8
 
 
 def test_one_failure_alone_never_rolls_back():
@@ -72,6 +78,24 @@ def test_a_clean_candidate_passes_near_the_rule_of_three():
 
 def test_a_baseline_that_fails_shortens_the_way_to_a_pass():
     assert 250 <= passed_after(clean(200), 1000) <= 500
+
+
+def test_a_pass_bets_on_the_baselines_past_alone():
+    """The interval itself has no say in the bet on it: else the test would not be valid."""
+    side = RULE.stages[0].checks[0].passing
+    assert side is not None
+    ratio, points = allowed(side)
+    process, past = processes.empty(side), Counts(0, 0)
+    for failed in (0, 3, 1, 0, 9):
+        pair = Pair(candidate=Counts(0, 50), baseline=Counts(failed, 450))
+        bet = counts.alike(past, ratio=ratio, points=points)
+        (step,) = counts.steps(bet, *astuple(pair), ratio=ratio, points=points)
+
+        after = processes.fed(side, process, Look((pair,)))
+
+        assert -2e-6 <= after["log_l"][-1] - process["log_l"][-1] - step <= 1e-12, "cut down only"
+        process, past = after, Counts(past.events + failed, past.requests + 450)
+        assert process["past"] == list(past)
 
 
 @pytest.mark.parametrize("seed", range(10))

@@ -210,7 +210,7 @@ def test_a_latency_in_between_is_told_too():
 def test_the_remaining_time_shrinks_to_nothing():
     rule = rules()
     waits = [
-        judge(rule, feed(rule, clean(seconds))).remaining_seconds for seconds in (60, 120, 140)
+        judge(rule, feed(rule, clean(seconds))).remaining_seconds for seconds in (60, 100, 125)
     ]
 
     assert all(wait is not None for wait in waits)

@@ -7,7 +7,7 @@ from hypothesis import given, settings, strategies as st
 
 from rollout.stats import counts, grid as grids
 from rollout.stats.counts import Counts
-from rollout.stats.grid import FAIL, PASS
+from rollout.stats.grid import FAIL, FAIL_SLOW, PASS
 
 HUGE = 10**12
 QUICK = settings(deadline=None, max_examples=100)
@@ -57,11 +57,13 @@ def test_more_baseline_errors_never_argue_against_the_candidate(arm, allowance, 
 
 
 @QUICK
-@given(arms(), allowances, st.sampled_from([FAIL, PASS]))
+@given(arms(), allowances, st.sampled_from([FAIL, FAIL_SLOW, PASS, "alike"]))
 def test_the_expectation_under_the_null_is_at_most_one(arm, allowance, grid):
     """The proof's bound, computed: each factor's expectation for Poisson counts at the null."""
-    _, n, _, base_n = arm
+    _, n, base_x, base_n = arm
     ratio, points = allowance
+    if grid == "alike":
+        grid = counts.alike(Counts(base_x, base_n), ratio=ratio, points=points)
     log_a = counts.steps(grid, Counts(1, n), Counts(0, base_n), ratio=ratio, points=points)
     log_r = counts.steps(grid, Counts(0, n), Counts(1, base_n), ratio=ratio, points=points)
     log_0 = counts.steps(grid, Counts(0, n), Counts(0, base_n), ratio=ratio, points=points)
@@ -94,14 +96,28 @@ def test_more_events_than_requests_count_as_all_of_them():
 
 
 def test_grids_and_weights_are_the_documented_ones():
-    for grid, low, high in ((FAIL, 1.3, 1000.0), (PASS, 0.02, 0.9)):
+    for grid, low, high in ((FAIL, 1.3, 200.0), (FAIL_SLOW, 1.15, 50.0), (PASS, 0.02, 0.9)):
         factors = [1 + excess for excess in grid.excess]
         assert len(factors) == 24
         assert factors[0] == pytest.approx(low)
         assert factors[-1] == pytest.approx(high)
         assert math.fsum(map(math.exp, grid.log_weights)) == pytest.approx(1.0)
     assert PASS.log_weights == (PASS.log_weights[0],) * 24
-    assert FAIL.log_weights[0] - FAIL.log_weights[9] == pytest.approx(math.log(10))
+    likeliest = max(zip(FAIL.log_weights, FAIL.excess, strict=True))[1]
+    assert 1 + likeliest == pytest.approx(3.5, rel=0.12)
+
+
+@QUICK
+@given(arms(), allowances)
+def test_the_bet_that_arms_are_alike_is_always_one_for_a_pass(arm, allowance):
+    _, _, base_x, base_n = arm
+    ratio, points = allowance
+
+    (excess,) = counts.alike(Counts(base_x, base_n), ratio=ratio, points=points).excess
+    (nothing,) = counts.alike(Counts(0, 0), ratio=ratio, points=points).excess
+
+    assert -1 < excess <= 0
+    assert -1 < nothing <= 0
 
 
 def test_no_failure_counts_for_more_than_the_inverse_share():
