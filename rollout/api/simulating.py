@@ -101,7 +101,7 @@ def simulate(  # noqa: PLR0913 - a name for each thing a caller may want otherwi
     )
     traffic = asked.traffic or TRAFFICS[0]
     made = Simulation(
-        value, world, climate, traffic, asked.seed, len(numbers), left_out=left_out(value)
+        value, world, climate, traffic, asked.seed, len(numbers), left_out=left_out(value, world)
     )
     if len(numbers) == 1:
         trial, story = run_trial(setup, numbers[0])

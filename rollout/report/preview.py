@@ -154,8 +154,11 @@ def _was(run: Run) -> str:
 
 def _power(outlook: Outlook) -> Iterator[Row]:
     """What the gates will tell: a line a stage, and one for each of its checks."""
-    yield from _wrapped(Piece("Power", Ink.STRONG), _basis(outlook.baseline))
-    known = [each for stage in outlook.stages for each in stage.checks if not each.unknown]
+    checks = [each for stage in outlook.stages for each in stage.checks]
+    assumed = dict.fromkeys(each.assumed for each in checks if each.assumed)
+    basis = ", ".join([_basis(outlook.baseline), *assumed])
+    yield from _wrapped(Piece("Power", Ink.STRONG), basis)
+    known = [each for each in checks if not each.unknown]
     head: list[Part] = [Piece(each, Ink.DIM) for each in _POWER]
     aligned = iter(columns([head, *map(_cells, known)], indent=4))
     yield next(aligned)

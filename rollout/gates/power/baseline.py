@@ -9,10 +9,11 @@ from enum import Enum
 from statistics import NormalDist
 
 from rollout.domain.measure import GROWTH, NEVER, bucket_of, edge
-from rollout.stats import histogram as histograms
+from rollout.stats import drift, histogram as histograms
 
 ERROR_RATE = 0.005  # of a baseline that nobody has measured
 SPREAD = 0.5  # of the logarithm of its latency
+CLASSES_ASSUMED = f"{drift.PARTS} classes of predictions, each as frequent (assumed)"
 _MIDDLE = 0.1  # seconds; only ratios of latency matter where it is assumed
 _WEIGHT = 1_000_000  # of the whole assumed histogram
 _FAR = 5.0  # standard deviations
@@ -70,6 +71,8 @@ class Baseline:
             is unknown.
         dispersion: Index of the error counts, at least 1.
         shares: Custom ratio -> the baseline's share, 0..1, where it is known.
+        class_share: Of each class of predictions. Numbers are sorted into as many bins that the
+            baseline fills alike; of other classes it is a guess.
     """
 
     rps: Figure | None = None
@@ -78,6 +81,7 @@ class Baseline:
     latency_from: Basis = Basis.ASSUMED
     dispersion: float = 1.0
     shares: Mapping[str, float] = field(default_factory=dict)
+    class_share: float = 1.0 / drift.PARTS
 
     def edge(self, quantile: float) -> int:
         """The bucket above which about ``1 - quantile`` of the answers lie."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rollout.domain.criteria import Check
 from rollout.domain.units import Allowance, spell_share
@@ -86,6 +86,8 @@ def scale_of(rule: CheckRule, baseline: Baseline) -> Scale:
     match side.kind:
         case Kind.LATENCY if side.relative:
             return _latency(check)
+        case Kind.DRIFT:
+            return replace(_relative(check, baseline.class_share, None), doubled=None)
         case Kind.AGREEMENT:
             return _objective(check, side, healthy=0.0, crash=1.0)
         case Kind.RATIO if side.relative:

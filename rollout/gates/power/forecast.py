@@ -26,7 +26,8 @@ class Catch:
         chance: That it is rolled back.
         exposed: Mean number of users' requests that it answers until then, or until the gate's
             time is over.
-        bad: Those that it answers badly; None: latency, where it is a matter of taste.
+        bad: Those that it answers badly; None: latency and predictions, where it is a matter of
+            taste.
     """
 
     effect: str
@@ -65,6 +66,7 @@ class CheckForecast:
         passing: A healthy one passes this check.
         no_pass: Why it is not known how a healthy one does.
         healthy: The healthy candidate's rate, against an objective.
+        assumed: What it rests on besides the baseline's figures; empty: nothing.
     """
 
     name: str
@@ -77,6 +79,7 @@ class CheckForecast:
     passing: Chance | None = None
     no_pass: str = ""
     healthy: float | None = None
+    assumed: str = ""
 
 
 @dataclass(frozen=True, slots=True)

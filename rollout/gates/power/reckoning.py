@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 from rollout.domain.plan import Mirror, Plan, Shift, Stage
 from rollout.gates import criteria
-from rollout.gates.power.baseline import Baseline
+from rollout.gates.power.baseline import CLASSES_ASSUMED, Baseline
 from rollout.gates.power.effects import Effect, Scale, scale_of
 from rollout.gates.power.forecast import (
     WANTED,
@@ -30,7 +30,7 @@ from rollout.gates.power.reach import Race, Reach
 from rollout.gates.power.setting import Setting, setting_of
 from rollout.gates.power.walks import part_weight, walks_of
 from rollout.gates.rules import CheckRule, Rules
-from rollout.gates.sides import Side
+from rollout.gates.sides import Kind, Side
 from rollout.stats import power
 from rollout.stats.grid import log_sum
 from rollout.stats.passage import mean_at
@@ -121,6 +121,7 @@ def _check(question: Question, rule: CheckRule) -> CheckForecast:
         passing=None if unplaced else _chance(question, pass_races(question, rule)),
         no_pass="the baseline's latency is not known" if unplaced else "",
         healthy=None if unplaced or rule.shown.relative else scale.healthy,
+        assumed=CLASSES_ASSUMED if rule.shown.kind is Kind.DRIFT else "",
     )
 
 
@@ -169,7 +170,8 @@ def catch(question: Question, rule: CheckRule, scale: Scale, effect: Effect | No
     setting = question.setting
     found = question.reach.curve(race, setting.limit)
     exposed = power.exposed(found, setting.exposed) if found else setting.exposed * setting.limit
-    bad = None if scale.factors else exposed * _badness(rule.failing, effect.value)
+    tasteful = scale.factors or rule.shown.kind is Kind.DRIFT
+    bad = None if tasteful else exposed * _badness(rule.failing, effect.value)
     return Catch(effect.name, chance, exposed, bad)
 
 
@@ -198,7 +200,7 @@ def _weight(question: Question, side: Side) -> float:
     uses = max(1, rules.planned.get(side.key, 1))
     first = next(each for each, rule in enumerate(stages) if side.key in rule.failing)
     of = power.first_weight if first >= question.at else power.later_weight
-    return of(max(1, len(rules.planned)), uses) * part_weight(side)
+    return of(max(1, len(rules.planned)), uses) * part_weight(side, question.setting)
 
 
 def _crash(question: Question, rule: CheckRule, scale: Scale) -> Crash | None:

@@ -11,6 +11,7 @@ from rollout.gates.observe import FEW, LONGEST_WAIT
 from rollout.gates.power.baseline import Baseline, Basis
 from rollout.gates.rules import WHOLE, Rules
 from rollout.gates.sides import Kind, Side
+from rollout.stats import drift
 from rollout.stats.power import Traffic
 from rollout.stats.slow import NEEDED
 
@@ -70,11 +71,15 @@ class Setting:
 
     def late(self, side: Side) -> float:
         """Seconds of the stage before a test begins."""
-        if not side.latency:
-            return 0.0
-        if not (side.relative and self.first and self.beside > 0):
-            return self.gate.warm_up
-        return max(self.gate.warm_up, NEEDED / self.beside)
+        match side.kind:
+            case Kind.LATENCY if side.relative and self.first and self.beside > 0:
+                return max(self.gate.warm_up, NEEDED / self.beside)
+            case Kind.LATENCY:
+                return self.gate.warm_up
+            case Kind.DRIFT if self.first and self.beside > 0:
+                return drift.NEEDED / self.beside
+            case _:
+                return 0.0
 
     def traffic(self, side: Side) -> Traffic:
         """Both arms' requests as a test counts them."""
@@ -98,8 +103,6 @@ class Setting:
         match side.kind:
             case Kind.MEAN | Kind.BOUNDED:
                 return "how much its values vary is not known"
-            case Kind.DRIFT:
-                return "how the baseline's predictions spread is not known"
             case Kind.RATIO if side.name not in self.baseline.shares:
                 return "the baseline's own share is not known"
             case Kind.AGREEMENT if self.noisy:

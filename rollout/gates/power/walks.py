@@ -1,7 +1,7 @@
 """The walks of a check's tests for a candidate that is as good or as bad as one number says.
 
 The number, `value`, is the candidate's share of events, 0..1: of errors, of slow answers, of a
-custom metric's hits, of differing answers. Only for latency beside the baseline it is the
+custom metric's hits, of differing answers, of one class of predictions. Only for latency beside the baseline it is the
 candidate's latency over the baseline's, infinite where no request is answered.
 """
 
@@ -13,9 +13,9 @@ from rollout.domain.measure import GROWTH
 from rollout.gates.power.setting import Setting
 from rollout.gates.reduce import allowed
 from rollout.gates.sides import Kind, Side, grid_of
-from rollout.stats import counts, grid as grids, power
+from rollout.stats import counts, drift, grid as grids, power
 from rollout.stats.counts import Counts
-from rollout.stats.family import FINE_PASS
+from rollout.stats.family import FINE_FAIL, FINE_PASS
 from rollout.stats.grid import Grid
 from rollout.stats.passage import Walk
 from rollout.stats.power import Traffic
@@ -37,6 +37,8 @@ def walks_of(side: Side, setting: Setting, value: float) -> tuple[Walk, ...]:
             return _slow(side, setting, value)
         case Kind.AGREEMENT:
             return _differing(side, setting, value)
+        case Kind.DRIFT:
+            return _drifted(side, setting, value)
         case Kind.RATIO:
             return (_share(side, setting, value),)
         case _:
@@ -81,8 +83,7 @@ def _share(side: Side, setting: Setting, share: float) -> Walk:
         return power.one_arm(_grid(side), traffic, 1.0 - share, _inside(1.0 - side.objective))
     if side.misses:
         return _two_arms(side, traffic, 1.0 - share, 1.0 - base)
-    swapped = power.Traffic(traffic.rps, 1.0 - traffic.share, traffic.interval)
-    return _two_arms(side, swapped, base, share)
+    return _two_arms(side, _swapped(traffic), base, share)
 
 
 def _differing(side: Side, setting: Setting, rate: float) -> tuple[Walk, ...]:
@@ -94,6 +95,25 @@ def _differing(side: Side, setting: Setting, rate: float) -> tuple[Walk, ...]:
     return whole, power.pairs(FINE_PASS, traffic, rate, 0.0, points=side.objective)
 
 
+def _drifted(side: Side, setting: Setting, share: float) -> tuple[Walk, ...]:
+    """One class that is answered more often; a pass needs every class, in both directions."""
+    base, traffic, points = (
+        setting.baseline.class_share,
+        setting.traffic(side),
+        side.allowance.points,
+    )
+    if side.failing:
+        return (power.two_arms(FINE_FAIL, traffic, share, base, points=points),)
+    more = power.two_arms(FINE_PASS, traffic, share, base, points=points)
+    less = power.two_arms(FINE_PASS, _swapped(traffic), base, share, points=points)
+    return (more, less) * round(1.0 / base)
+
+
+def _swapped(traffic: Traffic) -> Traffic:
+    """The arms exchanged."""
+    return power.Traffic(traffic.rps, 1.0 - traffic.share, traffic.interval)
+
+
 def _grid(side: Side) -> Grid:
     return grid_of(side.kind, failing=side.failing)
 
@@ -102,7 +122,12 @@ def _inside(objective: float) -> float:
     return min(max(objective, _LEAST), 1.0 - _LEAST)
 
 
-def part_weight(side: Side) -> float:
+def part_weight(side: Side, setting: Setting) -> float:
     """One part's weight in the evidence of a failing test."""
-    # Of compared answers one half is on the whole, the other on their fields.
-    return 0.5 if side.kind is Kind.AGREEMENT else 1.0 / side.parts
+    match side.kind:
+        case Kind.AGREEMENT:  # one half is on the whole, the other on the fields
+            return 0.5
+        case Kind.DRIFT:  # classes found together share one half; each has two directions
+            return 0.5 * setting.baseline.class_share / drift.DIRECTIONS
+        case _:
+            return 1.0 / side.parts

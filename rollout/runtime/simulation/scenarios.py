@@ -34,6 +34,9 @@ class Scenario:
         factor: On the candidate's latency.
         tail: Share of the candidate's requests that are ``tail_factor`` times slower still.
         shared: Added to both deployments' error rates, a fraction of 1.
+        differing: Share of the candidate's answers that differ from the baseline's to the same
+            request.
+        drifted: Added to the share of one class of its predictions, and to its custom metrics.
         blind: The source of measurements does not answer.
         unsound: The candidate fails requests of ours, too: its smoke test.
         rps: Requests a second in place of the usual; None: as usual.
@@ -50,6 +53,8 @@ class Scenario:
     tail: float = 0.0
     tail_factor: float = 1.0
     shared: float = 0.0
+    differing: float = 0.0
+    drifted: float = 0.0
     blind: bool = False
     unsound: bool = False
     rps: float | None = None
@@ -64,7 +69,8 @@ class Scenario:
     @property
     def worse(self) -> bool:
         """Whether the candidate is worse than the baseline at any time."""
-        return bool(self.points or self.tail) or self.factor != 1.0
+        answers = self.differing or self.drifted
+        return bool(self.points or self.tail or answers) or self.factor != 1.0
 
 
 _ALL = (
@@ -90,6 +96,20 @@ _ALL = (
         tail_factor=5.0,
         size="tail",
         effect="3%",
+    ),
+    Scenario(
+        "differing",
+        "{} of the candidate's answers differ from the baseline's to the same request",
+        differing=0.1,
+        size="differing",
+        effect="10%",
+    ),
+    Scenario(
+        "drift",
+        "one class of the candidate's predictions is {} more frequent, custom metrics are worse",
+        drifted=0.15,
+        size="drifted",
+        effect="15pp",
     ),
     Scenario("crash", "the candidate fails every request of the traffic", points=1.0),
     Scenario(
@@ -139,6 +159,8 @@ _SIZES: Mapping[str, tuple[Callable[[str], float], str]] = {
     "shared": (parse_points, "percentage points on the error rate, such as 1pp"),
     "factor": (lambda text: 1.0 + parse_percent(text), "more latency, such as 20%"),
     "tail": (parse_percent, "a share of the requests, such as 1%"),
+    "differing": (parse_percent, "a share of the answers, such as 5%"),
+    "drifted": (parse_points, "percentage points of the answers, such as 5pp"),
 }
 _HOLDING = (Mirror, Shift, Wait, Approve)
 

@@ -15,10 +15,11 @@ from random import Random
 from typing import Protocol
 
 from rollout.domain.errors import EndpointAway
-from rollout.domain.measure import GROWTH, NEVER, Arm, Interval, bucket_of
+from rollout.domain.measure import GROWTH, NEVER, Agreement, Arm, Interval, bucket_of
 from rollout.domain.roles import BASELINE, CANDIDATE
 from rollout.domain.run import Exposure
 from rollout.runtime.simulation import draws
+from rollout.runtime.simulation.saying import Topics
 from rollout.runtime.simulation.scenarios import Scenario
 
 RPS = 50.0  # requests a second where the plan sends none itself
@@ -164,15 +165,18 @@ class Drawn:
         scenario: What is wrong.
         random: The only source of chance.
         coarsest: The longest wait between two measurements, seconds, of a stage's first hour.
+        topics: What is asked of the answers.
     """
 
     climate: Climate
     scenario: Scenario
     random: Random
     coarsest: float
+    topics: Topics = field(default_factory=Topics)
     exposure: Exposure = field(default_factory=Exposure)
     _began: float = math.inf
     _arms: dict[str, _Pending] = field(default_factory=dict)
+    _copied: int = 0
     _waves: tuple[_Wave, _Wave, _Wave] = field(init=False)
     _phase: float = field(init=False)
 
@@ -220,6 +224,7 @@ class Drawn:
         self._arms[BASELINE].add(served, draws.binomial(random, served, bad))
         failed = draws.binomial(random, live or copied, worse)
         self._arms[CANDIDATE].add(live or copied, failed)
+        self._copied += copied
         if live:
             done = self.exposure
             self.exposure = Exposure(done.requests + live, done.errors + failed)
@@ -230,19 +235,42 @@ class Drawn:
     def restart(self) -> None:
         """What passed so far is in no measurement."""
         self._arms = {BASELINE: _Pending(), CANDIDATE: _Pending()}
+        self._copied = 0
 
     def taken(self, start: float, end: float, *, histogram: bool) -> Interval | None:
         """What passed since the last measurement."""
         if self.scenario.blind and self._troubled(end):
             raise EndpointAway("The metrics source does not answer.", do="Try again.")
         arms = {
-            role: pending.arm(self._latency(role, pending, end) if histogram else None)
+            role: self._said(
+                role, pending.arm(self._latency(role, pending, end) if histogram else None), end
+            )
             for role, pending in self._arms.items()
         }
-        return Interval(start, end, arms) if end > start else None
+        agreement = self._agreement(start, end)
+        return Interval(start, end, arms, agreement) if end > start else None
+
+    def _said(self, role: str, arm: Arm, at: float) -> Arm:
+        topics, good = self.topics, arm.requests - arm.errors
+        if not (topics.predictions or topics.customs):
+            return arm
+        trouble = self._trouble_of(role, at)
+        outputs = topics.outputs(self.random, good, trouble)
+        return replace(arm, outputs=outputs, sums=topics.sums(self.random, good, trouble))
+
+    def _agreement(self, start: float, end: float) -> Mapping[str, Agreement]:
+        pairs, self._copied = (self._copied if self.topics.mirrored else 0), 0
+        if not self.topics.comparisons:
+            return {}
+        probed = math.floor(end * self.topics.probed) - math.floor(start * self.topics.probed)
+        trouble = self._trouble_of(CANDIDATE, end)
+        return self.topics.agreement(self.random, pairs + probed, trouble)
+
+    def _trouble_of(self, role: str, at: float) -> Scenario | None:
+        return self.scenario if role == CANDIDATE and self._troubled(at) else None
 
     def _latency(self, role: str, pending: _Pending, at: float) -> dict[int, int]:
-        trouble = self.scenario if role == CANDIDATE and self._troubled(at) else None
+        trouble = self._trouble_of(role, at)
         factor, tail, longer = (
             (trouble.factor, trouble.tail, trouble.tail_factor) if trouble else (1.0, 0.0, 1.0)
         )

@@ -30,12 +30,13 @@ from rollout.runtime.meter import Meter
 from rollout.runtime.simulation.ledger import PEOPLE, Ledger, Unrivalled
 from rollout.runtime.simulation.model import ModelEndpoint, VirtualClock
 from rollout.runtime.simulation.recording import Recording, Replay
+from rollout.runtime.simulation.saying import Topics
 from rollout.runtime.simulation.scenarios import Onset, Scenario, begins
 from rollout.runtime.simulation.traffic import Climate, Drawn, Source
 
 RUN = "r-simulated"
 COARSEST = 10.0  # seconds between measurements, at most, in a stage's first hour
-KNOWN = ("error_rate", "latency", "requests")  # metrics that a model endpoint has
+RECORDED = ("error_rate", "latency", "requests")  # metrics that a recording has
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ class Setup:
         if isinstance(self.world, Recording):
             return Replay(self.world)
         random = Random(f"{self.seed}/{number}")  # noqa: S311 - a simulation keeps no secrets
-        return Drawn(self.climate, self.world, random, self.coarsest)
+        return Drawn(self.climate, self.world, random, self.coarsest, Topics.of(self.plan))
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,13 +147,17 @@ def prepare(
     """
     usual = world.onset if isinstance(world, Scenario) else Onset.TRAFFIC
     at = begins(plan, onset or usual)
-    kept = replace(plan, gates={name: _simulated(gate) for name, gate in plan.gates.items()})
+    kept = plan
+    if isinstance(world, Recording):
+        kept = replace(plan, gates={name: _simulated(gate) for name, gate in plan.gates.items()})
     rules = compile_rules(kept)
     return Setup(kept, rules, _fresh(kept), world, climate, at, seed, consent, coarsest)
 
 
-def left_out(plan: Plan) -> tuple[str, ...]:
-    """Checks that cannot be simulated, as ``gate: check``."""
+def left_out(plan: Plan, world: Scenario | Recording) -> tuple[str, ...]:
+    """Checks that cannot be simulated, as ``gate: check``: a recording has no answers."""
+    if not isinstance(world, Recording):
+        return ()
     return tuple(
         f"{name}: {check.name}"
         for name, gate in plan.gates.items()
@@ -166,7 +171,7 @@ def _simulated(gate: Gate) -> Gate:
 
 
 def _known(check: Check) -> bool:
-    return check.metric in KNOWN and not check.kind
+    return check.metric in RECORDED and not check.kind
 
 
 def _fresh(plan: Plan) -> Run:

@@ -281,16 +281,25 @@ def test_a_terminal_sees_how_many_are_done(scene: Scene, monkeypatch: pytest.Mon
     assert "rollouts simulated" not in told.out
 
 
-def test_checks_that_cannot_be_simulated_are_named(scene: Scene) -> None:
+def test_checks_that_a_recording_cannot_answer_are_named(scene: Scene, tmp_path: Path) -> None:
     wanted = "      - prediction_drift: {tolerance: 5pp, margin: 10pp}\n"
     scene.write(
         scene.plan.read_text().replace("      - latency_p95:", f"{wanted}      - latency_p95:")
     )
+    lines = [
+        json.dumps({"start": at, "seconds": 10, "deployment": name, "requests": 90, "errors": 0})
+        for at in range(0, 600, 10)
+        for name in ("blue", "green")
+    ]
+    recording = tmp_path / "recorded.jsonl"
+    recording.write_text("\n".join(lines))
 
-    told = scene.call("simulate", "plan.yaml")
+    drawn = scene.call("simulate", "plan.yaml")
+    told = scene.call("simulate", "plan.yaml", "--scenario", str(recording))
 
     left_out = "not simulated, and left out of the gates: canary: prediction_drift"
     assert f"Warning    {left_out}\n" in told.out
+    assert left_out not in drawn.out
 
 
 def test_the_help_names_every_scenario(scene: Scene) -> None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from dataclasses import replace
 from itertools import islice
+from random import Random
 
 import pytest
 
 from rollout.domain.criteria import Check, Gate, OnInconclusive, Probing
-from rollout.domain.measure import NEVER, Agreement, bucket_of
+from rollout.domain.measure import NEVER, Agreement, Arm, Interval, bucket_of
 from rollout.domain.plan import Create, Mirror, Plan, Shift, Stage, Wait
+from rollout.domain.roles import BASELINE, CANDIDATE
 from rollout.domain.units import Allowance, parse_duration, parse_percent, parse_points
 from rollout.domain.verdict import Verdict
 from rollout.gates.judge import enter, fresh, ingest, judge
@@ -211,7 +214,6 @@ DRIFT = Check("prediction_drift", tolerance=Allowance(points=0.02), margin=Allow
     [
         (MEAN, Shift(10), "how much its values vary is not known"),
         (replace(MEAN, low=0.0, high=9.0), Shift(10), "how much its values vary is not known"),
-        (DRIFT, Shift(10), "how the baseline's predictions spread is not known"),
         (CONFIDENT, Shift(10), "the baseline's own share is not known"),
         (agreement(), Shift(10), "no answers are compared here"),
         (ERRORS, Shift(100), "nothing is left to compare with"),
@@ -389,6 +391,54 @@ def test_the_chances_of_latency_are_those_of_the_gate():
     _, passed = simulated(passing, 0, like(1.0, 240), 60)
     failed, _ = simulated(catching, 0, like(1.4, 90), 60)
     assert found == (pytest.approx(passed, abs=0.1), pytest.approx(failed, abs=0.1))
+
+
+def predicting(shifted, seconds, rps=20, every=5.0):
+    """Ten equally frequent labels; of the candidate, one is more frequent by a shift."""
+    labels = [f"={at}" for at in range(10)]
+
+    def told(random, requests, shift):
+        weights = [0.1 + shift, *[0.1 - shift / 9] * 9]
+        return dict(Counter(random.choices(labels, weights, k=requests)))
+
+    def traffic(seed):
+        random = Random(seed)  # noqa: S311 - traffic, not secrets
+        for at in range(int(seconds / every)):
+            mine, theirs = (sum(random.random() < share for _ in range(int(rps * every)))
+                            for share in (0.1, 0.9))  # fmt: skip
+            arms = {
+                CANDIDATE: Arm(mine, 0, outputs={"": told(random, mine, shifted)}),
+                BASELINE: Arm(theirs, 0, outputs={"": told(random, theirs, 0.0)}),
+            }
+            yield Interval(at * every, (at + 1) * every, arms)
+
+    return traffic
+
+
+def test_the_chances_of_drift_are_those_of_the_gate():
+    passing, catching = 200.0, 300.0
+    shift = replace(DRIFT, margin=Allowance(points=0.1))
+    healthy, bad = (plan(shift, max_duration=each, **OPEN) for each in (passing, catching))
+
+    known = baseline(20)
+    found = (
+        forecast(healthy, known=known).passing.probability,
+        forecast(bad, known=known).checks[0].catch.chance.probability,
+    )
+
+    _, passed = simulated(healthy, 0, predicting(0.0, passing), 60)
+    failed, _ = simulated(bad, 0, predicting(0.1, catching), 60)
+    assert found == (pytest.approx(passed, abs=0.1), pytest.approx(failed, abs=0.1))
+
+
+def test_a_forecast_of_drift_says_what_it_assumes():
+    made = plan(DRIFT, max_duration=7200)
+
+    (found,) = forecast(made).checks
+
+    assert found.assumed == "10 classes of predictions, each as frequent (assumed)"
+    assert (found.catch.effect, found.catch.bad, found.crash) == ("+5pp", None, None)
+    assert [each for each in warnings(made, 0, baseline(2)) if "prediction_drift margin" in each]
 
 
 # Warnings

@@ -227,8 +227,8 @@ def test_every_request_has_one_latency_and_failed_ones_none():
 
 def test_every_scenario_has_a_name_and_a_sentence():
     assert list(SCENARIOS) == [
-        "healthy", "errors", "slow", "tail", "crash", "crash-at-load", "cold-start", "late",
-        "quiet", "metrics-outage", "shared-outage",
+        "healthy", "errors", "slow", "tail", "differing", "drift", "crash", "crash-at-load",
+        "cold-start", "late", "quiet", "metrics-outage", "shared-outage",
     ]  # fmt: skip
     assert all("{" not in each.sentence for each in SCENARIOS.values())
 
@@ -242,6 +242,8 @@ def test_every_scenario_has_a_name_and_a_sentence():
         ("cold-start", "100%", "factor", 2.0),
         ("tail", "1%", "tail", 0.01),
         ("shared-outage", "5pp", "shared", 0.05),
+        ("differing", "5%", "differing", 0.05),
+        ("drift", "5pp", "drifted", 0.05),
     ],
 )
 def test_a_scenario_can_have_another_size(name, effect, field, value):

@@ -33,9 +33,11 @@ from rollout.domain.units import Allowance
 from rollout.domain.verdict import Verdict
 from rollout.runtime.simulation import summary
 from rollout.runtime.simulation.recording import Recording, read_recording, recorded
+from rollout.runtime.simulation.saying import Topics
 from rollout.runtime.simulation.scenarios import SCENARIOS
 from rollout.runtime.simulation.traffic import Climate, Drawn, Shares
 from rollout.runtime.simulation.trial import left_out, prepare, run_trial
+from rollout.stats.betting import UNIT
 
 SAMPLE = Path(__file__).resolve().parents[3] / "plans/safe-rollout.yaml"
 ERRORS = Check("error_rate", tolerance=Allowance(points=0.005), margin=Allowance(points=0.03))
@@ -320,19 +322,116 @@ def test_a_guard_that_fails_is_among_the_words():
     assert summary.decided(found) == "the guard: fail (error rate)"
 
 
-def test_checks_that_a_model_cannot_answer_are_left_out_and_named():
-    agreement = Check("response_agreement", maximum=0.01)
-    custom = Check("confident", kind="ratio", minimum=0.9)
-    plan = make(gate=replace(CANARY, checks=(ERRORS, agreement, custom)), compare=Probing(5.0))
+AGREEMENT = Check("response_agreement", maximum=0.02)
+POINTS = {"tolerance": Allowance(points=0.01), "margin": Allowance(points=0.1)}
+FACTORS = {"tolerance": Allowance(1.01), "margin": Allowance(1.12)}
+DRIFT = Check("prediction_drift", **POINTS)
+SURE = Check("sure", kind="ratio")
+TOKENS = Check("tokens", kind="mean")
+SCORE = Check("score", kind="mean", low=-10.0, high=400.0)
+SAYING = (
+    DRIFT,
+    replace(SURE, **POINTS),
+    replace(SURE, **POINTS, better="higher"),
+    replace(SURE, maximum=0.3),
+    replace(SURE, minimum=0.8),
+    replace(TOKENS, **FACTORS),
+    replace(TOKENS, **FACTORS, better="higher"),
+    replace(TOKENS, maximum=700.0),
+    replace(TOKENS, minimum=-50.0),
+    replace(SCORE, **FACTORS),
+    replace(SCORE, **FACTORS, better="higher"),
+    replace(SCORE, maximum=90.0),
+    replace(SCORE, minimum=300.0),
+)
 
-    assert left_out(plan) == ("canary: response_agreement", "canary: confident")
+
+def spelt(check):
+    return f"{check.name} {check.better} {check.maximum} {check.minimum}"
+
+
+def hearing(check, work=None, **changes):
+    gate = Gate("canary", (check,), 10.0, 3600.0, 50, 0.0)
+    stages = (Stage("create", Create("candidate")), Stage("ten", work or Shift(10), "canary"))
+    return make(*stages, gate=gate, **changes)
+
+
+@pytest.mark.parametrize("check", SAYING, ids=spelt)
+def test_checks_of_what_is_answered_tell_a_drifted_candidate_from_a_healthy_one(check):
+    large = replace(SCENARIOS["drift"], drifted=0.45)
+    plan = hearing(check)
+
     assert trial(plan).outcome == "completed"
+    setup = prepare(plan, large, Climate(rps=100.0))
+    found, _ = run_trial(setup, 0)
+    assert (found.outcome, found.stage) == ("rolled_back", "ten")
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        hearing(AGREEMENT, Mirror(10)),
+        hearing(AGREEMENT, compare=Probing(5.0)),
+        hearing(AGREEMENT, compare=Probing(5.0, noise=True)),
+        hearing(AGREEMENT, Mirror(10), compare=Probing(5.0, noise=True)),
+    ],
+    ids=["mirrored", "probed", "probed twice", "only those asked twice"],
+)
+def test_agreement_tells_a_differing_candidate_from_one_that_is_not(plan):
+    assert trial(plan).outcome == "completed"
+    for name in ("differing", "crash"):
+        assert trial(plan, name).outcome == "rolled_back"
+    assert trial(plan, "drift").outcome == "completed", "other requests, the same answers"
+
+
+def test_where_no_answer_is_compared_a_check_on_agreement_never_passes():
+    live = hearing(AGREEMENT)
+    azure = hearing(AGREEMENT, Mirror(10), endpoint=EndpointRef("azureml", "churn"))
+
+    for plan in (live, azure):
+        assert trial(plan).outcome == "inconclusive"
+
+
+def test_what_a_recording_does_not_have_is_left_out_and_named(sample):
+    plan = make(gate=replace(CANARY, checks=(ERRORS, AGREEMENT, replace(SURE, minimum=0.9))))
+    setup = prepare(plan, SCENARIOS["healthy"], Climate(rps=100.0))
+    lines = list(recorded(intervals(run_trial(setup, 0)[1]), "blue", "green"))
+    world = recording(lines)
+
+    assert left_out(plan, SCENARIOS["healthy"]) == ()
+    assert left_out(plan, world) == ("canary: response_agreement", "canary: sure")
+    assert run_trial(prepare(plan, world, Climate()), 0)[0].outcome == "completed"
 
 
 def test_a_gate_without_any_check_left_never_passes():
-    gate = Gate("canary", (Check("response_agreement", maximum=0.01),), max_duration=120.0)
+    plan = hearing(AGREEMENT, Mirror(10))
+    lines = list(
+        recorded(
+            intervals(run_trial(prepare(plan, SCENARIOS["healthy"], Climate()), 0)[1]),
+            "blue",
+            "green",
+        )
+    )
 
-    assert trial(make(gate=gate)).outcome == "inconclusive"
+    assert run_trial(prepare(plan, recording(lines), Climate()), 0)[0].outcome == "inconclusive"
+
+
+@pytest.mark.parametrize("check", SAYING, ids=spelt)
+def test_simulated_values_have_the_moments_of_values(check):
+    topics = Topics(predictions=("",), customs=(check,))
+    random = Random(1)  # noqa: S311 - traffic, not secrets
+
+    for count in (0, 1, 7, 1000):
+        made = topics.sums(random, count, SCENARIOS["drift"])[check.metric]
+        assert made.count == count
+        if check.kind == "ratio":
+            assert 0 <= made.total <= count
+        else:
+            assert made.squares * max(1, count) >= made.total**2 * (1 - 1e-9)
+        if check.low is not None:
+            assert sum(made.tally.values()) == count * UNIT
+        classes = topics.outputs(random, count, SCENARIOS["drift"])
+        assert sum(classes.get("", {}).values()) == count
 
 
 def test_what_is_inconclusive_may_be_rolled_back():
