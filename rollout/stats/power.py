@@ -28,6 +28,7 @@ from rollout.stats.passage import Curve, Walk, curve, mean_at, meeting, poisson
 LONGEST = 30 * 86400.0  # seconds; a test that needs more will not be run
 _LEAST_SPREAD = 0.1  # of a binomial against a Poisson variance; a rate of 1 has no variance left
 _MOST_FAILURES = 1000
+_STEPS_A_REQUEST = 4.0
 _FEW_REQUESTS = 30.0  # of the candidate in an interval, where their spread matters
 _CLOSE = 1.01  # ratio at which a search ends
 
@@ -138,6 +139,31 @@ def pairs(grid: Grid, traffic: Traffic, rate: float, base: float, *, points: flo
         hits=served * rate,
         others=served * base,
         spreads=(_spread(rate), _spread(base)),
+        interval=traffic.interval,
+    )
+
+
+def averages(grid: Grid, traffic: Traffic, effect: float) -> Walk:
+    """The walk of the test of `means`: a Brownian motion, as many small steps.
+
+    Args:
+        grid: ``means.FAIL`` or ``means.PASS``.
+        traffic: Both arms' requests.
+        effect: The candidate's true mean less what is allowed, in standard deviations.
+    """
+    served, beside = traffic.served, traffic.rps - traffic.served
+    pairs = served * beside / traffic.rps if traffic.rps else 0.0
+    hits = _STEPS_A_REQUEST * served
+    step = math.sqrt(pairs / hits) if hits else 0.0
+    drift = pairs * effect - hits * step
+    return Walk(
+        log_weights=grid.log_weights,
+        hit=tuple(each * step for each in grid.excess),
+        other=(0.0,) * len(grid.excess),
+        still=tuple(each * drift - each * each * pairs / 2.0 for each in grid.excess),
+        hits=hits,
+        others=0.0,
+        spreads=(1.0, 1.0),
         interval=traffic.interval,
     )
 

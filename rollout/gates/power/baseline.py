@@ -9,11 +9,16 @@ from enum import Enum
 from statistics import NormalDist
 
 from rollout.domain.measure import GROWTH, NEVER, bucket_of, edge
+from rollout.gates.sides import Kind
 from rollout.stats import drift, histogram as histograms
 
 ERROR_RATE = 0.005  # of a baseline that nobody has measured
 SPREAD = 0.5  # of the logarithm of its latency
-CLASSES_ASSUMED = f"{drift.PARTS} classes of predictions, each as frequent (assumed)"
+MEAN_SPREAD = 0.5  # standard deviation of a custom mean's values over the mean
+ASSUMED = {
+    Kind.DRIFT: f"{drift.PARTS} classes of predictions, each as frequent (assumed)",
+    Kind.MEAN: f"values of means that spread by {MEAN_SPREAD} of the mean (assumed)",
+}
 _MIDDLE = 0.1  # seconds; only ratios of latency matter where it is assumed
 _WEIGHT = 1_000_000  # of the whole assumed histogram
 _FAR = 5.0  # standard deviations

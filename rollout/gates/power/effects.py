@@ -54,13 +54,15 @@ class Scale:
 
     @property
     def factors(self) -> bool:
-        """Whether the values are factors on the baseline's latency."""
-        return criteria.is_latency(self.check) and self.check.maximum is None
+        """Whether the values are factors on the baseline's latency or mean."""
+        check = self.check
+        measured = criteria.is_latency(check) or check.kind == "mean"
+        return measured and check.maximum is None and check.minimum is None
 
     def beyond(self, excess: float) -> float:
         """The candidate that is so much worse than tolerated: relatively, or as a share of all."""
         if self.factors:
-            return self.tolerated * (1.0 + excess)
+            return self.tolerated * (1.0 + self.direction * excess)
         found = self.tolerated + self.direction * excess
         return min(1.0, max(0.0, found))
 
@@ -68,13 +70,13 @@ class Scale:
     def most(self) -> float:
         """The largest excess."""
         if self.factors:
-            return self.worst / self.tolerated - 1.0
+            return abs(self.worst / self.tolerated - 1.0)
         return abs(self.worst - self.tolerated)
 
     def spell(self, value: float) -> str:
         """A candidate's name by its value."""
         if self.factors:
-            return f"+{(value - 1.0) * 100:.2g} %"
+            return f"{(value - 1.0) * 100:+.2g} %"
         if self.check.maximum is None and self.check.minimum is None:
             return f"{(value - self.healthy) * 100:+.2g}pp"
         return spell_share(float(f"{value:.2g}"))
@@ -83,23 +85,32 @@ class Scale:
 def scale_of(rule: CheckRule, baseline: Baseline) -> Scale:
     """The candidates of a check of which something is known."""
     side, check = rule.shown, rule.check
+    if side.relative:
+        return _beside(check, side, baseline)
     match side.kind:
-        case Kind.LATENCY if side.relative:
-            return _latency(check)
-        case Kind.DRIFT:
-            return replace(_relative(check, baseline.class_share, None), doubled=None)
         case Kind.AGREEMENT:
             return _objective(check, side, healthy=0.0, crash=1.0)
-        case Kind.RATIO if side.relative:
-            return _relative(check, baseline.shares[side.name], None)
         case Kind.RATIO:
             return _objective(check, side, baseline.shares[side.name], None)
         case Kind.LATENCY:
             return _objective(check, side, baseline.slower(side.edge or 0), 1.0)
-        case _ if side.relative:
-            return _relative(check, baseline.error_rate.value, 1.0)
         case _:
             return _objective(check, side, baseline.error_rate.value, 1.0)
+
+
+def _beside(check: Check, side: Side, baseline: Baseline) -> Scale:
+    match side.kind:
+        case Kind.LATENCY:
+            return _latency(check)
+        case Kind.MEAN:
+            worst = 0.0 if check.better == "higher" else _SLOWEST
+            return replace(_relative(check, 1.0, None), doubled=None, worst=worst)
+        case Kind.DRIFT:
+            return replace(_relative(check, baseline.class_share, None), doubled=None)
+        case Kind.RATIO:
+            return _relative(check, baseline.shares[side.name], None)
+        case _:
+            return _relative(check, baseline.error_rate.value, 1.0)
 
 
 def _latency(check: Check) -> Scale:
@@ -120,8 +131,8 @@ def _latency(check: Check) -> Scale:
 def _relative(check: Check, base: float, crash: float | None) -> Scale:
     """Of a rate beside the baseline's."""
     better = check.better == "higher"
-    tolerated = _moved(check.tolerance or Allowance(), base, better)
-    margin = None if check.margin is None else _moved(check.margin, base, better)
+    tolerated = _moved(check, check.tolerance or Allowance(), base)
+    margin = None if check.margin is None else _moved(check, check.margin, base)
     found = margin is not None and margin != tolerated
     twice = 2.0 * base
     return Scale(
@@ -139,11 +150,12 @@ def _relative(check: Check, base: float, crash: float | None) -> Scale:
     )
 
 
-def _moved(allowance: Allowance, base: float, better: bool) -> float:
+def _moved(check: Check, allowance: Allowance, base: float) -> float:
     """The rate that an allowance makes of the baseline's."""
-    if better:
+    if check.better == "higher":
         return max(0.0, (2.0 - allowance.ratio) * (base - allowance.points))
-    return min(1.0, allowance.ratio * base + allowance.points)
+    moved = allowance.ratio * base + allowance.points
+    return moved if check.kind == "mean" else min(1.0, moved)
 
 
 def _allowed(check: Check, allowance: Allowance | None) -> str:

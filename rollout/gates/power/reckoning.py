@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 from rollout.domain.plan import Mirror, Plan, Shift, Stage
 from rollout.gates import criteria
-from rollout.gates.power.baseline import CLASSES_ASSUMED, Baseline
+from rollout.gates.power.baseline import ASSUMED, Baseline
 from rollout.gates.power.effects import Effect, Scale, scale_of
 from rollout.gates.power.forecast import (
     WANTED,
@@ -121,7 +121,7 @@ def _check(question: Question, rule: CheckRule) -> CheckForecast:
         passing=None if unplaced else _chance(question, pass_races(question, rule)),
         no_pass="the baseline's latency is not known" if unplaced else "",
         healthy=None if unplaced or rule.shown.relative else scale.healthy,
-        assumed=CLASSES_ASSUMED if rule.shown.kind is Kind.DRIFT else "",
+        assumed=ASSUMED.get(rule.shown.kind, ""),
     )
 
 
@@ -146,7 +146,8 @@ def pass_races(question: Question, rule: CheckRule) -> list[Race]:
     healthy = scale_of(rule, setting.baseline).healthy
     bound, late = power.bound_of(question.rules.beta), setting.late(side)
     walks = walks_of(side, setting, healthy)
-    return [Race(walk, bound, late, setting.earliest) for walk in walks]
+    since = max(setting.earliest, setting.least(side))
+    return [Race(walk, bound, late, since) for walk in walks]
 
 
 def _chance(question: Question, races: Sequence[Race]) -> Chance | None:
@@ -191,7 +192,7 @@ def fail_race(question: Question, side: Side, value: float) -> Race:
             [one + two for one, two in zip(walk.log_weights, mean_at(walk, looks), strict=True)]
         ),
     )
-    return Race(best, bound, late)
+    return Race(best, bound, late, setting.least(side))
 
 
 def _weight(question: Question, side: Side) -> float:

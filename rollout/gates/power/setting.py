@@ -11,7 +11,7 @@ from rollout.gates.observe import FEW, LONGEST_WAIT
 from rollout.gates.power.baseline import Baseline, Basis
 from rollout.gates.rules import WHOLE, Rules
 from rollout.gates.sides import Kind, Side
-from rollout.stats import drift
+from rollout.stats import drift, means
 from rollout.stats.power import Traffic
 from rollout.stats.slow import NEEDED
 
@@ -81,6 +81,12 @@ class Setting:
             case _:
                 return 0.0
 
+    def least(self, side: Side) -> float:
+        """Seconds of a test before which it says nothing."""
+        if side.kind is not Kind.MEAN or self.served <= 0 or self.beside <= 0:
+            return 0.0
+        return means.BURN_IN / min(self.served, self.beside)
+
     def traffic(self, side: Side) -> Traffic:
         """Both arms' requests as a test counts them."""
         pace = max(self.pace, _HISTOGRAM_PACE) if side.latency else self.pace
@@ -101,8 +107,10 @@ class Setting:
         if side.relative and self.beside <= 0:
             return "nothing is left to compare with"
         match side.kind:
-            case Kind.MEAN | Kind.BOUNDED:
+            case Kind.BOUNDED:
                 return "how much its values vary is not known"
+            case Kind.MEAN if not side.relative:
+                return "the baseline's own mean is not known"
             case Kind.RATIO if side.name not in self.baseline.shares:
                 return "the baseline's own share is not known"
             case Kind.AGREEMENT if self.noisy:

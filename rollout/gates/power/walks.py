@@ -1,8 +1,9 @@
 """The walks of a check's tests for a candidate that is as good or as bad as one number says.
 
 The number, `value`, is the candidate's share of events, 0..1: of errors, of slow answers, of a
-custom metric's hits, of differing answers, of one class of predictions. Only for latency beside the baseline it is the
-candidate's latency over the baseline's, infinite where no request is answered.
+custom metric's hits, of differing answers, of one class of predictions. Only for latency and means
+beside the baseline it is the candidate's over the baseline's, infinite where no request is
+answered.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ from __future__ import annotations
 import math
 
 from rollout.domain.measure import GROWTH
+from rollout.gates.power.baseline import MEAN_SPREAD
 from rollout.gates.power.setting import Setting
 from rollout.gates.reduce import allowed
 from rollout.gates.sides import Kind, Side, grid_of
-from rollout.stats import counts, drift, grid as grids, power
+from rollout.stats import counts, drift, grid as grids, means, power
 from rollout.stats.counts import Counts
 from rollout.stats.family import FINE_FAIL, FINE_PASS
 from rollout.stats.grid import Grid
@@ -37,6 +39,8 @@ def walks_of(side: Side, setting: Setting, value: float) -> tuple[Walk, ...]:
             return _slow(side, setting, value)
         case Kind.AGREEMENT:
             return _differing(side, setting, value)
+        case Kind.MEAN:
+            return (_averaged(side, setting, value),)
         case Kind.DRIFT:
             return _drifted(side, setting, value)
         case Kind.RATIO:
@@ -93,6 +97,15 @@ def _differing(side: Side, setting: Setting, rate: float) -> tuple[Walk, ...]:
     if side.failing:
         return (whole,)
     return whole, power.pairs(FINE_PASS, traffic, rate, 0.0, points=side.objective)
+
+
+def _averaged(side: Side, setting: Setting, factor: float) -> Walk:
+    """A mean against the baseline's; the arm that varies more stands for both, as in `means`."""
+    worst = 2.0 - side.allowance.ratio if side.upside_down else side.allowance.ratio
+    beyond = worst - factor if side.upside_down else factor - worst
+    grid = means.FAIL if side.failing else means.PASS
+    effect = beyond / (MEAN_SPREAD * max(factor, worst))
+    return power.averages(grid, setting.traffic(side), effect)
 
 
 def _drifted(side: Side, setting: Setting, share: float) -> tuple[Walk, ...]:

@@ -12,14 +12,14 @@ from random import Random
 import pytest
 
 from rollout.domain.criteria import Check, Gate, OnInconclusive, Probing
-from rollout.domain.measure import NEVER, Agreement, Arm, Interval, bucket_of
+from rollout.domain.measure import NEVER, Agreement, Arm, Interval, Sums, bucket_of
 from rollout.domain.plan import Create, Mirror, Plan, Shift, Stage, Wait
 from rollout.domain.roles import BASELINE, CANDIDATE
 from rollout.domain.units import Allowance, parse_duration, parse_percent, parse_points
 from rollout.domain.verdict import Verdict
 from rollout.gates.judge import enter, fresh, ingest, judge
 from rollout.gates.power import advice, reckoning
-from rollout.gates.power.baseline import Baseline, Basis, Figure, lognormal
+from rollout.gates.power.baseline import MEAN_SPREAD, Baseline, Basis, Figure, lognormal
 from rollout.gates.power.forecast import WANTED
 from rollout.gates.power.reach import Reach
 from rollout.gates.rules import compile_rules
@@ -199,6 +199,7 @@ def test_requests_follow_the_split(stages, served, beside, live):
 
 
 MEAN = Check("tokens", kind="mean", tolerance=Allowance(1.1), margin=Allowance(1.2))
+OBJECTIVE = replace(MEAN, tolerance=None, margin=None)
 CONFIDENT = Check(
     "confident",
     kind="ratio",
@@ -212,7 +213,7 @@ DRIFT = Check("prediction_drift", tolerance=Allowance(points=0.02), margin=Allow
 @pytest.mark.parametrize(
     ("check", "work", "why"),
     [
-        (MEAN, Shift(10), "how much its values vary is not known"),
+        (replace(OBJECTIVE, maximum=9.0), Shift(10), "the baseline's own mean is not known"),
         (replace(MEAN, low=0.0, high=9.0), Shift(10), "how much its values vary is not known"),
         (CONFIDENT, Shift(10), "the baseline's own share is not known"),
         (agreement(), Shift(10), "no answers are compared here"),
@@ -429,6 +430,54 @@ def test_the_chances_of_drift_are_those_of_the_gate():
     _, passed = simulated(healthy, 0, predicting(0.0, passing), 60)
     failed, _ = simulated(bad, 0, predicting(0.1, catching), 60)
     assert found == (pytest.approx(passed, abs=0.1), pytest.approx(failed, abs=0.1))
+
+
+def counting(factor, seconds, rps=20, every=5.0):
+    """Values with a mean of 1, the candidate's times a factor, that spread by half of it."""
+
+    def told(random, requests, mean):
+        values = [random.gauss(mean, MEAN_SPREAD * mean) for _ in range(requests)]
+        return {"tokens": Sums(requests, math.fsum(values), math.fsum(v * v for v in values))}
+
+    def traffic(seed):
+        random = Random(seed)  # noqa: S311 - traffic, not secrets
+        for at in range(int(seconds / every)):
+            mine, theirs = (sum(random.random() < share for _ in range(int(rps * every)))
+                            for share in (0.1, 0.9))  # fmt: skip
+            arms = {
+                CANDIDATE: Arm(mine, 0, sums=told(random, mine, factor)),
+                BASELINE: Arm(theirs, 0, sums=told(random, theirs, 1.0)),
+            }
+            yield Interval(at * every, (at + 1) * every, arms)
+
+    return traffic
+
+
+@pytest.mark.parametrize(("better", "bad"), [("lower", 1.2), ("higher", 0.8)])
+def test_the_chances_of_a_mean_are_those_of_the_gate(better, bad):
+    passing, catching = 90.0, 300.0
+    check = replace(MEAN, better=better)
+    healthy, worse = (plan(check, max_duration=each, **OPEN) for each in (passing, catching))
+
+    known = baseline(20)
+    found = (
+        forecast(healthy, known=known).passing.probability,
+        forecast(worse, known=known).checks[0].catch.chance.probability,
+    )
+
+    _, passed = simulated(healthy, 0, counting(1.0, passing), 60)
+    failed, _ = simulated(worse, 0, counting(bad, catching), 60)
+    assert found == (pytest.approx(passed, abs=0.1), pytest.approx(failed, abs=0.1))
+
+
+def test_a_forecast_of_a_mean_says_what_it_assumes():
+    lower, higher = (forecast(plan(replace(MEAN, better=each))) for each in ("lower", "higher"))
+
+    assert lower.checks[0].assumed == "values of means that spread by 0.5 of the mean (assumed)"
+    assert lower.checks[0].catch.effect == "+20 %"
+    assert lower.checks[0].smallest.startswith("+1")
+    assert higher.checks[0].catch.effect == "-20 %"
+    assert higher.checks[0].smallest.startswith("-1")
 
 
 def test_a_forecast_of_drift_says_what_it_assumes():
