@@ -24,6 +24,7 @@ from rollout.stats.power import Traffic
 
 INTERVAL = 15.0
 MINUTES = (2, 10, 60)
+_LONG = 10**9  # requests
 PLAIN = 0.02  # both this near to 0 or 1: nothing to compare
 
 
@@ -50,7 +51,14 @@ class Case:
         traffic = Traffic(self.rps, self.share, INTERVAL)
         if self.objective is not None:
             return power.one_arm(self.grid, traffic, self.rate, self.objective)
-        return power.two_arms(self.grid, traffic, self.rate, self.base, points=self.points)
+        grid = self.bets(Counts(round(self.base * _LONG), _LONG))
+        return power.two_arms(grid, traffic, self.rate, self.base, points=self.points)
+
+    def bets(self, past: Counts) -> Grid:
+        """What the test bets on, as the gates do: a pass on the baseline's past, too."""
+        if self.grid is FAIL or self.objective is not None:
+            return self.grid
+        return grids.half_each(self.grid, counts.alike(past, points=self.points))
 
 
 def cases(quick: bool) -> Iterator[Case]:
@@ -75,14 +83,17 @@ def reached(case: Case, rng: np.random.Generator) -> float:
     served = rng.poisson(case.rps * case.share * INTERVAL, looks)
     base_served = rng.poisson(case.rps * (1 - case.share) * INTERVAL, looks)
     events, base_events = rng.binomial(served, case.rate), rng.binomial(base_served, case.base)
-    log_l = grids.start(case.grid)
+    past = Counts(0, 0)
+    log_l = grids.start(case.bets(past))
     drawn = (each.tolist() for each in (events, served, base_events, base_served))
     for look, (x, n, y, m) in enumerate(zip(*drawn, strict=True), 1):
         if case.objective is not None:
             log_l = objective.update(log_l, case.grid, Counts(x, n), case.objective)
         else:
-            log_l = counts.update(log_l, case.grid, Counts(x, n), Counts(y, m), points=case.points)
-        if look * INTERVAL >= case.since and grids.log_e(case.grid, log_l) >= case.bound:
+            arms = Counts(x, n), Counts(y, m)
+            log_l = counts.update(log_l, case.bets(past), *arms, points=case.points)
+            past = Counts(past.events + y, past.requests + m)
+        if look * INTERVAL >= case.since and grids.log_e(case.bets(past), log_l) >= case.bound:
             return look * INTERVAL
     return math.inf
 

@@ -11,6 +11,7 @@ from rollout.domain import events as e
 from rollout.domain.advance import advance
 from rollout.domain.measure import Interval
 from rollout.domain.plan import Plan
+from rollout.gates.evidence import opened
 from rollout.gates.judge import fresh, ingest, judge
 from rollout.gates.rules import Rules, compile_rules
 from rollout.runtime.journal import Entry
@@ -55,8 +56,14 @@ def replay(story: Iterable[Entry], plan: Plan) -> Replay:
     Args:
         story: Every event of the run, oldest first, its hash chain checked.
         plan: As the run was started with it.
+
+    Raises:
+        RolloutError: another version judged the run.
     """
     known = tuple(story)
+    for each in known:
+        if each.state.evidence:
+            opened(each.state.evidence)
     found = [*_states(known), *_verdicts(known, plan)]
     measured = [each.event for each in known if isinstance(each.event, e.Measured)]
     return Replay(

@@ -14,7 +14,7 @@ from rollout.stats.power import LONGEST
 
 _ROOM = 1.5  # times as long as the mean takes; most have arrived by then
 _AMPLE = 3.0  # times as long; nearly all have
-_NEARLY = 0.995
+_LEFT = 0.005
 _JUMP = 0.3  # between two looks; a line between them would say little
 
 
@@ -47,15 +47,20 @@ class Reach:
     def __init__(self) -> None:
         self._curve: Callable[[Walk, float, float, float], Curve] = cache(curve)
 
-    def curve(self, race: Race, seconds: float) -> Curve:
+    def curve(self, race: Race, seconds: float, races: int = 1) -> Curve:
         """Seconds since the stage began, and the probability that the bound was reached.
 
         It ends early where hardly anything is left to happen: a long curve takes long.
+
+        Args:
+            race: The test.
+            seconds: Up to when.
+            races: How many tests there are whose chances to miss add up.
         """
         ample = _AMPLE * race.expected
         if ample < seconds:
             found = self._whole(race, ample)
-            if _last(found) >= _NEARLY:
+            if _last(found) >= 1.0 - _LEFT / races:
                 return found
         return self._whole(race, seconds)
 
@@ -69,7 +74,7 @@ class Reach:
 
         Nothing is known of how the tests depend on one another: the chances to miss add up.
         """
-        curves = (self.curve(race, seconds) for race in races)
+        curves = (self.curve(race, seconds, len(races)) for race in races)
         return max(0.0, 1.0 - math.fsum(1.0 - _last(found) for found in curves))
 
     def surely(self, races: Sequence[Race], seconds: float, wanted: float) -> bool:
@@ -102,7 +107,7 @@ class Reach:
 
     def _between(self, races: Sequence[Race], wanted: float, horizon: float) -> tuple[_At, _At]:
         """The looks before and at which a probability is what is wanted; one, if it is the first."""
-        curves = [self.curve(race, horizon) for race in races]
+        curves = [self.curve(race, horizon, len(races)) for race in races]
 
         def reached(at: float) -> float:
             return 1.0 - math.fsum(1.0 - _value(found, at) for found in curves)

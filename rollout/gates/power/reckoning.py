@@ -102,7 +102,7 @@ def name_of(rule: CheckRule) -> str:
     for word, bound in (("max", check.maximum), ("min", check.minimum)):
         if bound is not None:
             return f"{check.name} {word} {criteria.spell_value(check, bound)}"
-    return check.name
+    return f"{check.name} {check.path}".rstrip()
 
 
 def _check(question: Question, rule: CheckRule) -> CheckForecast:

@@ -9,7 +9,7 @@ Both deployments give the same answer to the same request; what fails in one fai
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from random import Random
 
@@ -29,13 +29,56 @@ _FIELD = "$"  # where simulated answers differ
 
 
 @dataclass(frozen=True, slots=True)
+class Metric:
+    """A custom metric, and what all checks of it ask for.
+
+    Args:
+        name: What checks call it.
+        kind: ``ratio`` or ``mean``.
+        better: Whether ``lower`` or ``higher`` is better.
+        least, most: What it must be to meet every objective; None: any.
+        low, high: Of a bounded mean: the least and the largest value.
+    """
+
+    name: str
+    kind: str
+    better: str = "lower"
+    least: float | None = None
+    most: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+    @classmethod
+    def of(cls, checks: Iterable[Check]) -> Metric:
+        """The metric of these checks, at least one, all of the same."""
+        found = list(checks)
+        first = found[0]
+        minima = [each.minimum for each in found if each.minimum is not None]
+        maxima = [each.maximum for each in found if each.maximum is not None]
+        higher = any(each.better == "higher" for each in found) or (minima and not maxima)
+        return cls(
+            first.metric,
+            first.kind,
+            "higher" if higher else "lower",
+            max(minima, default=None),
+            min(maxima, default=None),
+            first.low,
+            first.high,
+        )
+
+    def worse(self, by: float) -> float:
+        """So much in the direction that is worse."""
+        return -by if self.better == "higher" else by
+
+
+@dataclass(frozen=True, slots=True)
 class Topics:
     """What a plan's checks ask of answers.
 
     Args:
         comparisons: What agreements are filed under.
         predictions: Paths at which predictions stand.
-        customs: Checks of custom metrics, one for each metric.
+        customs: The custom metrics that are checked.
         probed: Requests a second that both deployments are asked beside the split.
         noise: The baseline is asked twice, and only such pairs are compared.
         mirrored: Mirrored copies are compared with what the baseline told the client.
@@ -43,7 +86,7 @@ class Topics:
 
     comparisons: tuple[str, ...] = ()
     predictions: tuple[str, ...] = ()
-    customs: tuple[Check, ...] = ()
+    customs: tuple[Metric, ...] = ()
     probed: float = 0.0
     noise: bool = False
     mirrored: bool = True
@@ -56,7 +99,10 @@ class Topics:
         return cls(
             comparisons=tuple(interest.comparisons),
             predictions=interest.predictions,
-            customs=tuple({each.metric: each for each in checks}.values()),
+            customs=tuple(
+                Metric.of(each for each in checks if each.metric == name)
+                for name in dict.fromkeys(each.metric for each in checks)
+            ),
             probed=plan.compare.rps,
             noise=plan.compare.noise,
             mirrored=plan.endpoint.provider in PROVIDERS_THAT_PAIR and not plan.compare.noise,
@@ -78,7 +124,7 @@ class Topics:
     def sums(self, random: Random, answers: int, trouble: Scenario | None) -> Mapping[str, Sums]:
         """Custom metrics of so many good answers; arguments as in `outputs`."""
         shift = trouble.drifted if trouble else 0.0
-        return {each.metric: _sums(random, each, answers, shift) for each in self.customs}
+        return {each.name: _sums(random, each, answers, shift) for each in self.customs}
 
     def agreement(
         self, random: Random, pairs: int, trouble: Scenario | None
@@ -110,34 +156,32 @@ def _classes(random: Random, answers: int, shift: float) -> dict[str, int]:
     return {f"={at}": count for at, count in {0: first, **others}.items() if count}
 
 
-def _sums(random: Random, check: Check, answers: int, shift: float) -> Sums:
+def _sums(random: Random, metric: Metric, answers: int, shift: float) -> Sums:
     """A custom metric; it moves the wrong way by ``shift``, of all answers or of its size."""
-    more_is_better = check.minimum is not None or (
-        check.maximum is None and check.better == "higher"
-    )
-    worse = -shift if more_is_better else shift
-    if check.kind == "ratio":
-        chance = min(1.0, max(0.0, _share(check) + worse))
+    worse = metric.worse(shift)
+    if metric.kind == "ratio":
+        chance = min(1.0, max(0.0, _share(metric) + worse))
         return Sums(answers, float(draws.binomial(random, answers, chance)))
-    if check.low is not None and check.high is not None:
-        return _bounded(random, check, answers, worse)
-    mean = _mean(check)
+    if metric.low is not None and metric.high is not None:
+        return _bounded(random, metric, answers, worse)
+    mean = _mean(metric)
     return _moments(random, answers, mean + worse * abs(mean), _SPREAD * abs(mean))
 
 
-def _share(check: Check) -> float:
-    """The baseline's: half-way between an objective and perfection."""
-    if check.maximum is not None:
-        return check.maximum / 2.0
-    return 0.5 if check.minimum is None else (1.0 + check.minimum) / 2.0
+def _share(metric: Metric) -> float:
+    """The baseline's: in the middle of what is allowed."""
+    least = 0.0 if metric.least is None else metric.least
+    most = 1.0 if metric.most is None else metric.most
+    return (least + most) / 2.0
 
 
-def _mean(check: Check) -> float:
-    if check.maximum is not None:
-        return check.maximum - _ROOM * (abs(check.maximum) or 1.0)
-    if check.minimum is not None:
-        return check.minimum + _ROOM * (abs(check.minimum) or 1.0)
-    return 1.0
+def _mean(metric: Metric) -> float:
+    least, most = metric.least, metric.most
+    if least is not None and most is not None:
+        return (least + most) / 2.0
+    if most is not None:
+        return most - _ROOM * (abs(most) or 1.0)
+    return 1.0 if least is None else least + _ROOM * (abs(least) or 1.0)
 
 
 def _moments(random: Random, count: int, mean: float, deviation: float) -> Sums:
@@ -149,11 +193,11 @@ def _moments(random: Random, count: int, mean: float, deviation: float) -> Sums:
     return Sums(count, count * found, count * found * found + deviation * deviation * chi)
 
 
-def _bounded(random: Random, check: Check, count: int, worse: float) -> Sums:
+def _bounded(random: Random, metric: Metric, count: int, worse: float) -> Sums:
     """Values on levels between the bounds, on the good side of an objective where there is one."""
-    low, high = check.low or 0.0, check.high or 0.0
-    least = low if check.minimum is None else check.minimum
-    most = high if check.maximum is None else check.maximum
+    low, high = metric.low or 0.0, metric.high or 0.0
+    least = low if metric.least is None else metric.least
+    most = high if metric.most is None else metric.most
     step, moved = (most - least) / _LEVELS, worse * (high - low)
     levels = [min(high, max(low, least + step * (at + 0.5) + moved)) for at in range(_LEVELS)]
     found = draws.spread(random, draws.table(0, [1.0] * _LEVELS), count)

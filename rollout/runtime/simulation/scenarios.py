@@ -190,6 +190,11 @@ def sized(scenario: Scenario, effect: str) -> Scenario:
         raise UsageError(
             f"--effect {effect}: {error}.", do=f"For {scenario.name} it is {meaning}."
         ) from error
+    if scenario.size != "factor" and size > 1.0:
+        raise UsageError(
+            f"--effect {effect} is more than all of them.",
+            do=f"For {scenario.name} it is {meaning}.",
+        )
     changes: dict[str, Any] = {scenario.size: size, "effect": effect}
     return replace(scenario, **changes)
 

@@ -480,6 +480,32 @@ def test_a_forecast_of_a_mean_says_what_it_assumes():
     assert higher.checks[0].smallest.startswith("-1")
 
 
+def test_many_tests_that_surely_pass_do_so_together():
+    paths = [replace(DRIFT, path=f"$[{at}]") for at in range(4)]
+    made = plan(DRIFT, max_duration=1200)
+    made = replace(made, gates={"canary": replace(made.gates["canary"], checks=tuple(paths))})
+
+    found = forecast(made, known=baseline(100))
+
+    assert found.passing.probability > 0.99
+    assert found.passing.seconds < 600
+    assert [each.name for each in found.checks] == [f"prediction_drift $[{n}]" for n in range(4)]
+
+
+@pytest.mark.parametrize("kind", ["mean", "ratio"])
+def test_no_suggestion_allows_to_lose_everything(kind):
+    check = replace(
+        MEAN, kind=kind, better="higher", tolerance=Allowance(1.7), margin=Allowance(1.75)
+    )
+    made = plan(check, max_duration=60)
+    known = baseline(2, shares={"tokens": 0.5})
+
+    told = " ".join(warnings(made, 0, known))
+
+    assert "margin" in told or "No single change" in told
+    assert not re.search(r"margin: [1-9]\d\d", told)
+
+
 def test_a_forecast_of_drift_says_what_it_assumes():
     made = plan(DRIFT, max_duration=7200)
 

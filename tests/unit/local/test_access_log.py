@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -209,6 +210,46 @@ def test_a_removed_log_is_not_taken_for_the_one_that_follows(log: Path, rotated:
 
     assert arms["baseline"].requests == 3
     assert after.counted == Place(3, 0) if rotated else Place(2, 3 * len(line(id="3")))
+
+
+@pytest.mark.parametrize(
+    ("removed", "more", "counted"),
+    [((2,), 1, 1), ((1, 2), 2, 2), ((1,), 1, 1)],
+    ids=["the last one", "all", "the first one"],
+)
+def test_finished_segments_that_are_removed_change_nothing(
+    log: Path, removed: tuple[int, ...], more: int, counted: int
+) -> None:
+    for at in range(12):
+        write(log, line(id=str(at)))
+        if at in (2, 6):
+            rotate(log)
+    cursor, _ = read(log, BEGIN)
+    for number in removed:
+        rotation.segments(log)[number].unlink()
+    write(log, *(line(id=f"new {at}") for at in range(more)))
+
+    after, arms = read(log, Cursor.parse(str(cursor)))
+    _, later = read(log, after)
+
+    assert arms["baseline"].requests == counted
+    assert later["baseline"].requests == 0
+
+
+def test_where_nobody_knows_what_was_counted_only_new_requests_count(log: Path) -> None:
+    for at in range(6):
+        write(log, line(id=str(at), ts="100.0"))
+        if at in (1, 3):
+            rotate(log)
+    cursor = replace(read(log, BEGIN)[0], until=150.0)
+    rotation.segments(log)[2].unlink()
+    log.unlink()
+    write(log, line(id="new", ts="160.0"))
+
+    after, arms = read(log, Cursor.parse(str(cursor)))
+
+    assert arms["baseline"].requests == 1
+    assert after.since == 150.0
 
 
 def test_a_log_that_goes_on_is_the_same_however_it_was_read(log: Path) -> None:
@@ -576,31 +617,31 @@ def test_a_log_that_stays_away_is_no_silence_of_the_clients(log: Path) -> None:
 
 
 def test_when_the_log_is_back_reading_goes_on_without_what_was_lost(log: Path) -> None:
-    for _ in range(2):
-        write(log, line())
+    for at in range(2):
+        write(log, line(id=f"{at}"))
         rotate(log)
     reader = Reader(log)
-    write(log, line(), line())
+    write(log, line(id="a"), line(id="b"))
     cursor = reader.read(BEGIN, LIVE, Asked(), moment=200.0).cursor
     log.unlink()
     reader.read(cursor, LIVE, Asked(), moment=202.0)
     with pytest.raises(EndpointAway):
         reader.read(cursor, LIVE, Asked(), moment=208.0)
 
-    write(log, line())
+    write(log, line(id="c"))
     found = reader.read(cursor, LIVE, Asked(histogram=True), moment=209.0)
     log.unlink()
     again = reader.read(found.cursor, LIVE, Asked(), moment=230.0)
 
     assert found.arms["baseline"].requests == 1, "what rotated segments hold is counted once"
-    assert found.cursor.counted == Place(3, len(line()))
+    assert found.cursor.counted == Place(3, len(line(id="c")))
     assert again.arms["baseline"].requests == 0, "a second instant begins anew"
 
 
 def test_a_cursor_is_kept_while_the_log_is_away(log: Path) -> None:
-    write(log, line())
+    write(log, line(id="a"))
     rotate(log)
-    write(log, line())
+    write(log, line(id="b"))
     cursor, _ = read(log, BEGIN)
     log.unlink()
 

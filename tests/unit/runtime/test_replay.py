@@ -9,6 +9,7 @@ import pytest
 
 from rollout.domain import events as e
 from rollout.domain.advance import advance
+from rollout.domain.errors import RolloutError
 from rollout.domain.measure import Arm, Interval
 from rollout.domain.run import Step
 from rollout.domain.verdict import Verdict
@@ -16,6 +17,7 @@ from rollout.gates.judge import enter, fresh, ingest, judge
 from rollout.gates.rules import compile_rules
 from rollout.runtime.journal import Entry
 from rollout.runtime.replay import intervals_of, replay
+from rollout.stats import grid
 from tests.unit.runtime.values import PLAN, run
 
 AT = next(at for at, stage in enumerate(PLAN.stages) if stage.id == "canary")
@@ -111,6 +113,15 @@ def test_a_state_that_does_not_follow_is_named() -> None:
     assert [each.what for each in replay(entries, PLAN).mismatches] == [
         "the state does not follow from the event"
     ]
+
+
+def test_a_run_that_another_version_judged_is_not_accused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as older:
+        older.setattr(grid, "GRID_ID", "24a")
+        entries = story()
+
+    with pytest.raises(RolloutError, match="another version"):
+        replay(entries, PLAN)
 
 
 def test_the_intervals_of_a_run_come_in_order() -> None:

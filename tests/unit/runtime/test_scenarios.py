@@ -260,6 +260,8 @@ def test_a_scenario_can_have_another_size(name, effect, field, value):
         ("errors", "20%", "such as 1pp"),
         ("slow", "1pp", "such as 20%"),
         ("tail", "much", "such as 1%"),
+        ("differing", "150%", "more than all of them"),
+        ("drift", "500pp", "more than all of them"),
     ],
 )
 def test_a_size_that_means_nothing_is_refused_with_what_would(name, effect, told):

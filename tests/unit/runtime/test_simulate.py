@@ -33,7 +33,7 @@ from rollout.domain.units import Allowance
 from rollout.domain.verdict import Verdict
 from rollout.runtime.simulation import summary
 from rollout.runtime.simulation.recording import Recording, read_recording, recorded
-from rollout.runtime.simulation.saying import Topics
+from rollout.runtime.simulation.saying import Metric, Topics
 from rollout.runtime.simulation.scenarios import SCENARIOS
 from rollout.runtime.simulation.traffic import Climate, Drawn, Shares
 from rollout.runtime.simulation.trial import left_out, prepare, run_trial
@@ -368,6 +368,24 @@ def test_checks_of_what_is_answered_tell_a_drifted_candidate_from_a_healthy_one(
 
 
 @pytest.mark.parametrize(
+    "checks",
+    [
+        (replace(SURE, minimum=0.9), replace(SURE, **POINTS, better="higher")),
+        (replace(SCORE, maximum=250.0), replace(SCORE, minimum=150.0)),
+        (replace(TOKENS, maximum=-50.0), replace(TOKENS, minimum=-100.0)),
+    ],
+    ids=["share", "bounded", "negative"],
+)
+def test_a_baseline_meets_every_objective_of_a_metric(checks):
+    gate = Gate("canary", checks, 10.0, 3600.0, 50, 0.0)
+    plan = make(gate=gate)
+
+    assert trial(plan).outcome == "completed"
+    setup = prepare(plan, replace(SCENARIOS["drift"], drifted=0.6), Climate(rps=100.0))
+    assert run_trial(setup, 0)[0].outcome == "rolled_back"
+
+
+@pytest.mark.parametrize(
     "plan",
     [
         hearing(AGREEMENT, Mirror(10)),
@@ -418,7 +436,7 @@ def test_a_gate_without_any_check_left_never_passes():
 
 @pytest.mark.parametrize("check", SAYING, ids=spelt)
 def test_simulated_values_have_the_moments_of_values(check):
-    topics = Topics(predictions=("",), customs=(check,))
+    topics = Topics(predictions=("",), customs=(Metric.of([check]),))
     random = Random(1)  # noqa: S311 - traffic, not secrets
 
     for count in (0, 1, 7, 1000):

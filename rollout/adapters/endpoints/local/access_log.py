@@ -18,6 +18,7 @@ from rollout.domain.answers import Said
 from rollout.domain.errors import EndpointAway
 from rollout.domain.measure import NEVER, Arm, bucket_of
 
+_BEGINNING = Place(0, 0)
 _INSTANT_SECONDS = 5.0  # after a rotation's rename there is a new file within three
 
 
@@ -83,9 +84,12 @@ class Reader:
         pairing = self._recalled(cursor, arms)
         with _opened(self._access_log) as segments:
             self._see_it_there(segments, moment)
-            counted = at = segments.fitted(cursor.counted)
-            timed = segments.fitted(cursor.timed)
-            joined = segments.fitted(cursor.waiting) if pairing is None else counted
+            if segments.fitted(cursor.counted) is None:
+                # What was counted already must not be counted again, wherever it stands.
+                cursor = replace(cursor, since=cursor.until)
+            counted = at = segments.fitted(cursor.counted) or _BEGINNING
+            timed = segments.fitted(cursor.timed) or _BEGINNING
+            joined = segments.fitted(cursor.waiting) or _BEGINNING if pairing is None else counted
             tally = _Tally(tuple(arms.values()), asked, (counted, timed, joined), pairing)
             for place, end, line in segments.lines(tally.start):
                 found = judge(line, arms, cursor.since)
@@ -205,14 +209,20 @@ class _Segments:
             return Place(self.number, 0)
         return Place(self.number, os.fstat(self.growing.fileno()).st_size, _begun(self.growing))
 
-    def fitted(self, place: Place) -> Place:
-        """``place``, or where to go on if what it was in has been removed meanwhile."""
-        if self._is_another(place):
-            return Place(place.segment, 0)
+    def fitted(self, place: Place) -> Place | None:
+        """``place`` where it is now, or where to go on if what it was in has been removed.
+
+        Returns:
+            None: what was removed leaves no way to know.
+        """
+        if place.begun and (number := self._number_of(place)) is not None:
+            return replace(place, segment=number)
+        if place.begun and (place.segment in self.finished or self._is_growing(place)):
+            return Place(place.segment, 0)  # another one has its number
         if place <= self.end() or self._is_renamed(place):
             return place
         growing = max(self.finished, default=0) + 1
-        return Place(growing, 0) if place.segment == growing else Place(0, 0)
+        return Place(growing, 0) if place.segment == growing else None
 
     def lines(self, start: Place) -> Iterator[tuple[Place, Place, bytes]]:
         """Complete lines from ``start`` on, each with where it begins and ends."""
@@ -228,20 +238,22 @@ class _Segments:
     def _is_renamed(self, place: Place) -> bool:
         return self.growing is None and place.segment in self.finished
 
-    def _is_another(self, place: Place) -> bool:
-        """Whether the segment of ``place`` has been removed, and this one has its number."""
-        if not place.begun:
-            return False
-        if self.growing is not None and place.segment == self.number:
-            return _begun(self.growing) != place.begun
-        path = self.finished.get(place.segment)
-        if path is None:
-            return False
-        try:
-            with path.open("rb") as file:
-                return _begun(file) != place.begun
-        except FileNotFoundError:
-            return False
+    def _is_growing(self, place: Place) -> bool:
+        return self.growing is not None and place.segment == self.number
+
+    def _number_of(self, place: Place) -> int | None:
+        """The number that the segment of ``place`` has now: it falls where others are removed."""
+        likely = [place.segment, *sorted({self.number, *self.finished} - {place.segment})]
+        return next((each for each in likely if self._begins(each) == place.begun), None)
+
+    def _begins(self, number: int) -> int:
+        if number == self.number and self.growing is not None:
+            return _begun(self.growing)
+        path = self.finished.get(number)
+        if path is not None:
+            with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+                return _begun(file)
+        return 0
 
 
 def _begun(segment: BinaryIO) -> int:
