@@ -30,7 +30,7 @@ Plan: 1 to add, 2 to change, 0 to delete.   Apply it: rollout apply plan.yaml
 POWER = """\
 Power    at 100 req/s (--rps), 0.2 % errors (--error-rate), latency spread 0.5 (assumed)
     check        rolls back  chance  80 % in  x2, +50 %  finds   crash  passes  80 % in
-  shift 10 %, gate canary, 10 req/s: P(pass | healthy) >99 % within 10m, 80 % in 19s
+  shift 10 %, gate canary, 10 req/s: P(pass | healthy) >99 % within 10m, 80 % in 17s
 """
 PAGE = Path(__file__).resolve().parents[3] / "docs/power.md"
 
