@@ -28,6 +28,7 @@ class DeploymentSeen:
         run: The run that created or last changed it (our tag); None: not ours.
         digest: SHA-256 over its specification and inputs as tagged by us; None: unknown.
         error: What the provider says of a failure.
+        removable: It can be deleted although its provisioning goes on, so nobody need wait for that.
     """
 
     condition: Condition
@@ -36,6 +37,7 @@ class DeploymentSeen:
     run: str | None = None
     digest: str | None = None
     error: str = ""
+    removable: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,7 @@ def _insist(run: Run, effect: Effect, now: float) -> Decision:
 
 
 def _settle(run: Run, seen: Seen, now: float) -> Decision:
-    """The split is back: show it, then wait for the candidate to come to rest."""
+    """The split is back: show it, then wait for the candidate to come to rest, if it must."""
     if not run.checked:
         if run.tried and now < run.tried + decisions.backoff(2):
             return Wait(On.BACKOFF, run.tried + decisions.backoff(2))
@@ -63,7 +63,7 @@ def _settle(run: Run, seen: Seen, now: float) -> Decision:
     candidate = seen.deployments.get(run.candidate)
     if candidate is None:
         return Record(RolledBack())
-    if candidate.condition in decisions.MOVING:
+    if candidate.condition in decisions.MOVING and not candidate.removable:
         return Wait(On.PROVISIONING)
     delete = DeleteDeployment(run.candidate)
     if not _unwanted(run, candidate):

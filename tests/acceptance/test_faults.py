@@ -9,7 +9,7 @@ from collections import Counter
 import psutil
 import pytest
 
-from rollout.domain.endpoint import PutDeployment
+from rollout.domain.endpoint import PutDeployment, Seen
 from rollout.domain.events import Intended, OwnerTook
 from rollout.domain.run import Phase
 from tests.acceptance.conftest import Site
@@ -127,6 +127,37 @@ def test_interrupted_and_terminated_runs_go_on_later(site: Site) -> None:
     aborted = site.rollout("abort", "-m", "enough")
     assert aborted.returncode == 14, aborted.stderr
     assert site.run().phase is Phase.ROLLED_BACK
+
+
+@pytest.mark.parametrize(
+    ("candidate", "left"), [("delete", {"green"}), ("keep", {"green", "crash"})]
+)
+def test_an_aborted_create_does_not_wait_for_a_candidate_that_hangs(
+    site: Site, candidate: str, left: set[str]
+) -> None:
+    (site.folder / "plans/onlinescoring/crash/score.py").write_text(
+        "import time\n\n\ndef init():\n    time.sleep(600)\n\n\ndef run(data):\n    return data\n"
+    )
+    plan = site.quick("plans/bad-crash.yaml", on_failure={"candidate": candidate})
+    up(site, plan)
+    runner = site.start("apply", plan, "--auto-approve")
+    site.wait(lambda: site.stage() == "create-candidate" and site.run().intent is not None)
+    site.wait(lambda: "crash" in observed(site, plan).deployments)
+
+    assert site.rollout("abort", "-m", "it hangs").returncode == 0
+
+    assert runner.wait(60) == 14, (site.folder / "runner.out").read_text()[-3000:]
+    assert site.run().phase is Phase.ROLLED_BACK
+    assert set(observed(site, plan).deployments) == left
+
+
+def observed(site: Site, plan: str) -> Seen:
+    """The plan's endpoint as it is."""
+    endpoint = site.endpoint(plan)
+    try:
+        return endpoint.observe()
+    finally:
+        endpoint.close()
 
 
 def test_a_taken_port_is_a_clear_error(site: Site) -> None:

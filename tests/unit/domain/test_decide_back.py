@@ -80,6 +80,9 @@ DELETE_GREEN = DeleteDeployment("green")
 TIDY = {"checked": True, "on_failure": OnFailure(candidate="delete")}
 
 
+HANGING = replace(GREEN, condition=Condition.CREATING, removable=True)
+
+
 @pytest.mark.parametrize(
     ("changes", "green", "due"),
     [
@@ -94,6 +97,9 @@ TIDY = {"checked": True, "on_failure": OnFailure(candidate="delete")}
         ({"intent": RESTORE, "attempts": ATTEMPTS}, GREEN, DELETE_GREEN),
         ({"checked": False}, GREEN, Question.VERIFY),
         ({"on_failure": OnFailure(candidate="keep")}, GREEN, e.RolledBack),
+        ({"on_failure": OnFailure(candidate="keep")}, HANGING, e.RolledBack),
+        ({}, HANGING, DELETE_GREEN),
+        ({}, replace(HANGING, removable=False), On.PROVISIONING),
     ],
 )
 def test_only_what_this_run_made_is_tidied_up_and_only_behind_a_verified_rollback(

@@ -358,13 +358,15 @@ class LocalEndpoint:
 
 
 def _seen(data: Json) -> DeploymentSeen:
+    condition = Condition(data["condition"])
     return DeploymentSeen(
-        condition=Condition(data["condition"]),
+        condition=condition,
         instances=cast(int, data["instances"]),
         ready=cast(int, data["ready"]),
         run=str(data["run"]),
         digest=str(data["digest"]),
         error=str(data["error"]),
+        removable=condition is Condition.CREATING,
     )
 
 
