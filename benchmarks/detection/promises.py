@@ -58,7 +58,7 @@ def _of(results: Iterable[Result], gate: str, candidate: Candidate, rps: float) 
         each
         for each in results
         if (each.cell.gate, each.cell.candidate, each.cell.rps) == (gate, candidate, rps)
-        and each.cell.kind is not kinds.OUTAGE
+        and each.cell.kind != kinds.OUTAGE
     ]
 
 
@@ -97,7 +97,7 @@ def _of_flaggers(result: Result) -> float:
 
 def _oracle(results: list[Result]) -> Iterator[Promise]:
     for each in _of(results, cells.ERRORS, kinds.TO_2, _USUAL):
-        if each.cell.kind is kinds.CLEAN:
+        if each.cell.kind == kinds.CLEAN:
             ours, best = each.rows[STRICT].seconds or 0.0, each.rows[ORACLE].seconds or 1.0
             relative = each.rows[RELATIVE].seconds or 1.0
             yield Promise(
@@ -145,7 +145,8 @@ def _few(results: list[Result]) -> Iterator[Promise]:
         row = each.rows[ENGINE]
         yield Promise(
             "0.5 requests/s: always inconclusive, never a pass",
-            f"{row.undecided} of {row.trials:,} undecided, {row.promoted} promoted",
+            f"{row.undecided} of {row.trials:,} undecided, {row.promoted} promoted,"
+            f" {row.rolled_back} rolled back",
             row.undecided == row.trials,
         )
 
@@ -166,7 +167,7 @@ def _silent(silences: list[Silence]) -> Iterator[Promise]:
 def _shared(results: list[Result]) -> Iterator[Promise]:
     for each in results:
         row = each.rows[ENGINE]
-        if each.cell.kind is kinds.OUTAGE:
+        if each.cell.kind == kinds.OUTAGE:
             relative = each.cell.gate == cells.ERRORS
             yield Promise(
                 f"an outage that both share: {_SHARED[each.cell.gate]}",

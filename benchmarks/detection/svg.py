@@ -98,7 +98,7 @@ def _is_bad(result: Result) -> bool:
     cell = result.cell
     kind = kinds.DRIFTING if cell.gate == cells.LATENCY else kinds.ALL
     shown = not cell.candidate.healthy and cell.candidate != kinds.MARGIN
-    return shown and cell.rps == 50 and cell.kind is kind
+    return shown and cell.rps == 50 and cell.kind == kind
 
 
 def _is_good(result: Result) -> bool:
