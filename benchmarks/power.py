@@ -1,7 +1,7 @@
 """The planner's formula against simulation with the real tests.
 
 `python -m benchmarks.power [--quick] [--seed 1] [--runs 400]`: each case is simulated for an hour
-at constant rates, one look every 15 s, and read after 2, 10 and 60 minutes. Rows on which formula
+at constant rates, one look every 5 s, and read after 2, 10 and 60 minutes. Rows on which formula
 and simulation agree that nothing, or everything, is decided are counted and not printed.
 """
 
@@ -22,7 +22,7 @@ from rollout.stats.grid import FAIL, PASS, Grid
 from rollout.stats.passage import Walk
 from rollout.stats.power import Traffic
 
-INTERVAL = 15.0
+INTERVAL = 5.0
 MINUTES = (2, 10, 60)
 _LONG = 10**9  # requests
 PLAIN = 0.02  # both this near to 0 or 1: nothing to compare

@@ -294,7 +294,9 @@ def _aimed(walk: Walk, bound: float, last: int) -> _Line:
     """
     mean = mean_at(walk, math.ceil(meeting(walk, bound, last * walk.interval) / walk.interval))
     values = [weight + value for weight, value in zip(walk.log_weights, mean, strict=True)]
-    best = values.index(max(values))
+    # An alternative that is the null itself goes nowhere.
+    telling = [at for at, step in enumerate(zip(walk.hit, walk.other, strict=True)) if any(step)]
+    best = max(telling, key=values.__getitem__)
     line = _line(walk, walk.hit[best], walk.other[best])
     for _ in range(4):
         _, parts = line.mixed(mean, line.level(mean, bound))

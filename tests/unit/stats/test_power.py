@@ -310,3 +310,14 @@ def test_the_requests_exposed_are_those_until_the_bound_or_the_end():
     assert power.exposed(passage.curve(crash, ALPHA, 600), BUSY.served) == pytest.approx(
         50, rel=0.01
     )
+
+
+def test_an_alternative_that_is_the_null_itself_goes_nowhere():
+    with_null = grids.half_each(PASS, grids.Grid((0.0,), (0.0,)))
+    bound = BETA + math.log(2.0)  # half of the weight is lost
+
+    found = power.probability(power.two_arms(with_null, BUSY, 0.025, 0.05), bound, 600.0)
+
+    alone = power.probability(power.two_arms(PASS, BUSY, 0.025, 0.05), bound + math.log(2.0), 600.0)
+    assert 0.0 < found < 1.0
+    assert found == pytest.approx(alone, abs=0.02)
