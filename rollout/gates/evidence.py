@@ -61,10 +61,10 @@ class Record(TypedDict):
     """One check in the present stage.
 
     ``passing`` is the passing side's process, ``ratio`` are the log likelihood ratios behind the
-    reported confidence bounds. ``baseline`` and ``candidate`` are
-    events and requests as the failing side counts them, ``beyond`` the candidate's events as the
-    passing side does. ``classes`` are a prediction's, ``sums`` those of a mean's values, the
-    candidate's and the baseline's; ``means`` is the process behind a mean's reported bounds.
+    reported confidence bounds. ``baseline`` and ``candidate`` are events and requests as the
+    failing side counts them, ``beyond`` the candidate's events as the passing side does.
+    ``classes`` are a prediction's, ``sums`` those of a mean's values, the candidate's and the
+    baseline's; ``means`` is the process behind a mean's reported bounds.
     """
 
     passing: Process

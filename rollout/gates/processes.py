@@ -25,7 +25,7 @@ from rollout.stats import (
     paired,
     sample_ratio,
 )
-from rollout.stats.counts import Counts
+from rollout.stats.counts import NOBODY, Counts
 from rollout.stats.family import Cover, Family, Member
 from rollout.stats.grid import Grid
 from rollout.stats.paired import Pairs
@@ -37,7 +37,6 @@ _FINE, _COARSE = 1e6, 1e4  # a log likelihood ratio is cut down to one part in s
 _CERTAIN = 1e6  # requests of an arm that is a number, for each of the candidate
 _CANDIDATE = "candidate"
 _LOG_HALF = math.log(0.5)
-_NOBODY = Counts(0, 0)
 
 
 def empty(side: Side) -> Process:
@@ -58,7 +57,7 @@ def empty(side: Side) -> Process:
             found = sample_ratio.start([_CANDIDATE])[_CANDIDATE]
             return [list(found.more), list(found.less)]
         case _ if side.alike:
-            return {"log_l": list(grids.start(_with_alike(side, _NOBODY))), "past": [*_NOBODY]}
+            return {"log_l": list(grids.start(_with_alike(side, NOBODY))), "past": [*NOBODY]}
         case _:
             return [list(grids.start(_grid(side))) for _ in range(side.parts)]
 
@@ -169,7 +168,7 @@ def log_e(side: Side, process: Process) -> float:
 def part_log_e(side: Side, process: Process) -> list[float]:
     """Log evidence of each part of a test that is events among requests."""
     if side.alike:
-        return [grids.log_e(_with_alike(side, _NOBODY), process["log_l"])]
+        return [grids.log_e(_with_alike(side, NOBODY), process["log_l"])]
     return [grids.log_e(_grid(side), values) for values in process]
 
 

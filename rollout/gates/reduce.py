@@ -8,13 +8,12 @@ from dataclasses import dataclass, field
 from rollout.domain.measure import Agreement, Sums
 from rollout.gates.sides import Kind, Side
 from rollout.stats import counts, histogram, objective, slow
-from rollout.stats.counts import Counts
+from rollout.stats.counts import NOBODY, Counts
 from rollout.stats.grid import Grid
 from rollout.stats.slow import Reference
 
 Buckets = Mapping[int, int]
 Classes = Mapping[str, int]
-_NOBODY = Counts(0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +54,13 @@ def pairs(side: Side, batch: Batch) -> tuple[Pair, ...] | None:
     if side.kind is Kind.RATIO:
         return _hits(side, batch)
     if not side.latency:
-        return (batch.errors if side.relative else Pair(batch.errors.candidate, _NOBODY),)
+        return (batch.errors if side.relative else Pair(batch.errors.candidate, NOBODY),)
     if batch.latency is None:
         return None
     candidate, baseline = batch.latency
     if side.edge is not None:
         events = histogram.slower(candidate, (side.edge,))[0]
-        return (Pair(Counts(events, sum(candidate.values())), _NOBODY),)
+        return (Pair(Counts(events, sum(candidate.values())), NOBODY),)
     edges = slow.edges(batch.reference, side.quantiles)
     if edges is None:
         return None
@@ -79,7 +78,7 @@ def _hits(side: Side, batch: Batch) -> tuple[Pair, ...] | None:
             Counts(each.requests - each.events, each.requests) for each in (mine, theirs)
         )
     if not side.relative:
-        return (Pair(mine, _NOBODY),)
+        return (Pair(mine, NOBODY),)
     exchanged = side.upside_down and not side.misses
     return (Pair(theirs, mine) if exchanged else Pair(mine, theirs),)
 

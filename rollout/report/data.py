@@ -207,6 +207,7 @@ def _forecast(check: CheckForecast) -> Data:
     return {
         "check": check.name,
         "not_estimated": check.unknown or check.no_pass or None,
+        "assumed": check.assumed or None,
         "margin": _catch(check.catch),
         "doubled": _catch(check.doubled),
         "smallest": check.smallest,

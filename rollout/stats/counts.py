@@ -34,6 +34,9 @@ class Counts(NamedTuple):
     requests: int
 
 
+NOBODY = Counts(0, 0)
+
+
 def clipped(counts: Counts) -> Counts:
     """The counts with both numbers made possible: ``0 <= events <= requests``.
 

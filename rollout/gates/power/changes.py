@@ -25,7 +25,7 @@ PARTS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 4, 5, 7.5, 10
 """Percentage points, and percent of all answers."""
 RELATIVE = (5, 10, 15, 20, 25, 30, 40, 50, 75, 100, 150, 200, 300, 500)
 """Percent of the baseline's value."""
-WHOLE_LOSS = 2.0  # an allowance of 100 %; of more nothing is left where more is better
+_WHOLE_LOSS = 2.0  # an allowance of 100 %; of more nothing is left where more is better
 _LATENCIES = tuple(
     each * ten for ten in (0.001, 0.01, 0.1, 1.0, 10.0) for each in (1, 1.5, 2, 3, 5, 8)
 )
@@ -82,7 +82,7 @@ def wider(plan: Plan, gate: str, check: Check) -> Iterator[Change]:
         made = [each for each in made if each.points > margin.points]
     else:
         made = [Allowance(ratio=1.0 + part / 100) for part in RELATIVE]
-        most = WHOLE_LOSS if check.better == "higher" else math.inf
+        most = _WHOLE_LOSS if check.better == "higher" else math.inf
         made = [each for each in made if margin.ratio < each.ratio < most]
     for each in made:
         spelt = criteria.spell_allowance(check, each).replace(" %", "%")

@@ -26,8 +26,8 @@ class Catch:
         chance: That it is rolled back.
         exposed: Mean number of users' requests that it answers until then, or until the gate's
             time is over.
-        bad: Those that it answers badly; None: latency and predictions, where it is a matter of
-            taste.
+        bad: Those that it answers badly; None: latency, means and predictions, where it is a matter
+            of taste.
     """
 
     effect: str

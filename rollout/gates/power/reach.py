@@ -14,7 +14,7 @@ from rollout.stats.power import LONGEST
 
 _ROOM = 1.5  # times as long as the mean takes; most have arrived by then
 _AMPLE = 3.0  # times as long; nearly all have
-_LEFT = 0.005
+_LEFT = 0.005  # chance to miss, all tests together, for which no longer curve is worth it
 _JUMP = 0.3  # between two looks; a line between them would say little
 
 

@@ -21,7 +21,7 @@ from rollout.runtime.simulation import draws
 from rollout.runtime.simulation.scenarios import Scenario
 from rollout.stats import betting, drift
 
-PROVIDERS_THAT_PAIR = ("local",)  # their logs hold the answers to mirrored copies
+_PAIRING = ("local",)  # their logs hold the answers to mirrored copies
 _ROOM = 0.2  # by which the baseline meets an objective, of its size
 _SPREAD = 0.5  # standard deviation of a value over its mean
 _LEVELS = 10  # values of a bounded mean
@@ -105,7 +105,7 @@ class Topics:
             ),
             probed=plan.compare.rps,
             noise=plan.compare.noise,
-            mirrored=plan.endpoint.provider in PROVIDERS_THAT_PAIR and not plan.compare.noise,
+            mirrored=plan.endpoint.provider in _PAIRING and not plan.compare.noise,
         )
 
     def outputs(

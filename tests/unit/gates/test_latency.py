@@ -11,6 +11,8 @@ from rollout.domain.roles import BASELINE, CANDIDATE
 from rollout.domain.verdict import Verdict
 from rollout.gates.judge import enter, fresh, ingest, judge
 from rollout.gates.rules import compile_rules
+from rollout.gates.sides import Kind, grid_of
+from rollout.stats.grid import FAIL, FAIL_SLOW, PASS
 from tests.unit.gates.traffic import SLOW, SLOW_MAX, feed, latencies, plan, rules
 
 WARM = rules(SLOW, warm_up=60.0)
@@ -175,3 +177,10 @@ def test_shifts_of_the_edges_are_careful():
     assert check.failing.shift == 5  # 10.4 %
     assert check.passing.quantiles == (0.95,)
     assert check.passing.shift == 9  # 19.5 %
+
+
+def test_slow_answers_are_bet_against_by_smaller_factors_than_errors():
+    slower, failing = (grid_of(kind, failing=True) for kind in (Kind.LATENCY, Kind.ERRORS))
+
+    assert (slower, failing) == (FAIL_SLOW, FAIL)
+    assert grid_of(Kind.LATENCY, failing=False) == grid_of(Kind.ERRORS, failing=False) == PASS

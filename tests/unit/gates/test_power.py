@@ -23,6 +23,7 @@ from rollout.gates.power.baseline import MEAN_SPREAD, Baseline, Basis, Figure, l
 from rollout.gates.power.forecast import WANTED
 from rollout.gates.power.reach import Reach
 from rollout.gates.rules import compile_rules
+from rollout.stats.means import BURN_IN
 from rollout.stats.power import bound_of
 from tests.unit.gates.traffic import (
     ERRORS,
@@ -394,80 +395,73 @@ def test_the_chances_of_latency_are_those_of_the_gate():
     assert found == (pytest.approx(passed, abs=0.1), pytest.approx(failed, abs=0.1))
 
 
-def predicting(shifted, seconds, rps=20, every=5.0):
-    """Ten equally frequent labels; of the candidate, one is more frequent by a shift."""
-    labels = [f"={at}" for at in range(10)]
-
-    def told(random, requests, shift):
-        weights = [0.1 + shift, *[0.1 - shift / 9] * 9]
-        return dict(Counter(random.choices(labels, weights, k=requests)))
+def answering(candidate, baseline, seconds, rps=20, every=5.0):
+    """Intervals whose arms say what two functions of the random numbers and the requests give."""
 
     def traffic(seed):
         random = Random(seed)  # noqa: S311 - traffic, not secrets
         for at in range(int(seconds / every)):
-            mine, theirs = (sum(random.random() < share for _ in range(int(rps * every)))
-                            for share in (0.1, 0.9))  # fmt: skip
-            arms = {
-                CANDIDATE: Arm(mine, 0, outputs={"": told(random, mine, shifted)}),
-                BASELINE: Arm(theirs, 0, outputs={"": told(random, theirs, 0.0)}),
-            }
+            mine, theirs = (
+                sum(random.random() < share for _ in range(int(rps * every)))
+                for share in (0.1, 0.9)
+            )
+            arms = {CANDIDATE: candidate(random, mine), BASELINE: baseline(random, theirs)}
             yield Interval(at * every, (at + 1) * every, arms)
 
     return traffic
 
 
-def test_the_chances_of_drift_are_those_of_the_gate():
-    passing, catching = 200.0, 300.0
-    shift = replace(DRIFT, margin=Allowance(points=0.1))
-    healthy, bad = (plan(shift, max_duration=each, **OPEN) for each in (passing, catching))
+def predicting(shift):
+    """Ten labels, of which one is more frequent by a shift and the others less."""
+    labels, weights = [f"={at}" for at in range(10)], [0.1 + shift, *[0.1 - shift / 9] * 9]
 
-    known = baseline(20)
-    found = (
-        forecast(healthy, known=known).passing.probability,
-        forecast(bad, known=known).checks[0].catch.chance.probability,
-    )
+    def arm(random, requests):
+        said = Counter(random.choices(labels, weights, k=requests))
+        return Arm(requests, 0, outputs={"": dict(said)})
 
-    _, passed = simulated(healthy, 0, predicting(0.0, passing), 60)
-    failed, _ = simulated(bad, 0, predicting(0.1, catching), 60)
-    assert found == (pytest.approx(passed, abs=0.1), pytest.approx(failed, abs=0.1))
+    return arm
 
 
-def counting(factor, seconds, rps=20, every=5.0):
-    """Values with a mean of 1, the candidate's times a factor, that spread by half of it."""
+def counting(mean):
+    """Values that spread by half of their mean."""
 
-    def told(random, requests, mean):
+    def arm(random, requests):
         values = [random.gauss(mean, MEAN_SPREAD * mean) for _ in range(requests)]
-        return {"tokens": Sums(requests, math.fsum(values), math.fsum(v * v for v in values))}
+        squares = math.fsum(value * value for value in values)
+        return Arm(requests, 0, sums={"tokens": Sums(requests, math.fsum(values), squares)})
 
-    def traffic(seed):
-        random = Random(seed)  # noqa: S311 - traffic, not secrets
-        for at in range(int(seconds / every)):
-            mine, theirs = (sum(random.random() < share for _ in range(int(rps * every)))
-                            for share in (0.1, 0.9))  # fmt: skip
-            arms = {
-                CANDIDATE: Arm(mine, 0, sums=told(random, mine, factor)),
-                BASELINE: Arm(theirs, 0, sums=told(random, theirs, 1.0)),
-            }
-            yield Interval(at * every, (at + 1) * every, arms)
-
-    return traffic
+    return arm
 
 
-@pytest.mark.parametrize(("better", "bad"), [("lower", 1.2), ("higher", 0.8)])
-def test_the_chances_of_a_mean_are_those_of_the_gate(better, bad):
-    passing, catching = 90.0, 300.0
-    check = replace(MEAN, better=better)
-    healthy, worse = (plan(check, max_duration=each, **OPEN) for each in (passing, catching))
+@pytest.mark.parametrize(
+    ("check", "passing", "healthy", "bad"),
+    [
+        (replace(DRIFT, margin=Allowance(points=0.1)), 200.0, predicting(0.0), predicting(0.1)),
+        (MEAN, 90.0, counting(1.0), counting(1.2)),
+        (replace(MEAN, better="higher"), 90.0, counting(1.0), counting(0.8)),
+    ],
+    ids=["drift", "mean", "mean, more is better"],
+)
+def test_the_chances_of_what_is_answered_are_those_of_the_gate(check, passing, healthy, bad):
+    catching, known = 300.0, baseline(20)
+    short, long = (plan(check, max_duration=each, **OPEN) for each in (passing, catching))
 
-    known = baseline(20)
     found = (
-        forecast(healthy, known=known).passing.probability,
-        forecast(worse, known=known).checks[0].catch.chance.probability,
+        forecast(short, known=known).passing.probability,
+        forecast(long, known=known).checks[0].catch.chance.probability,
     )
 
-    _, passed = simulated(healthy, 0, counting(1.0, passing), 60)
-    failed, _ = simulated(worse, 0, counting(bad, catching), 60)
+    _, passed = simulated(short, 0, answering(healthy, healthy, passing), 60)
+    failed, _ = simulated(long, 0, answering(bad, healthy, catching), 60)
     assert found == (pytest.approx(passed, abs=0.1), pytest.approx(failed, abs=0.1))
+
+
+def test_a_mean_says_nothing_before_its_burn_in():
+    wide = replace(MEAN, margin=Allowance(5.0))
+
+    found = forecast(plan(wide, max_duration=3600, **OPEN), known=baseline(2))
+
+    assert found.passing.seconds >= BURN_IN / 0.2
 
 
 def test_a_forecast_of_a_mean_says_what_it_assumes():
@@ -485,10 +479,10 @@ def test_many_tests_that_surely_pass_do_so_together():
     made = plan(DRIFT, max_duration=1200)
     made = replace(made, gates={"canary": replace(made.gates["canary"], checks=tuple(paths))})
 
-    found = forecast(made, known=baseline(100))
+    found = forecast(made, known=baseline(20))
 
     assert found.passing.probability > 0.99
-    assert found.passing.seconds < 600
+    assert found.passing.seconds < 1000
     assert [each.name for each in found.checks] == [f"prediction_drift $[{n}]" for n in range(4)]
 
 

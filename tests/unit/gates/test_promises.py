@@ -51,9 +51,9 @@ def test_a_fifth_of_failures_is_caught_within_tens_of_requests(seed):
     assert failed_after(errors(seed, base=0.005, bad=0.2), 600) <= 80
 
 
-def passed_after(traffic, limit, rule=RULE):
+def passed_after(traffic, limit, rule=RULE, phi=1.0):
     """Candidate requests until the pass; None: another verdict, or none within the limit."""
-    evidence = enter(rule, fresh(), 0)
+    evidence = enter(rule, fresh(phi), 0)
     for one in islice(traffic, limit):
         evidence = ingest(rule, evidence, one)
         verdict = judge(rule, evidence).verdict
@@ -74,6 +74,12 @@ def test_a_clean_candidate_passes_near_the_rule_of_three():
     least = math.log(20) / 0.005
 
     assert least <= passed_after(clean(0), 1000) <= 1.25 * least
+
+
+def test_errors_in_clusters_make_a_pass_take_longer():
+    alone, clustered = (passed_after(clean(0), 2000, phi=phi) for phi in (1.0, 1.25))
+
+    assert clustered >= 1.2 * alone
 
 
 def test_a_baseline_that_fails_shortens_the_way_to_a_pass():

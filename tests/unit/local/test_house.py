@@ -5,10 +5,12 @@ from typing import cast
 
 import pytest
 
+from rollout.adapters.clock import SystemClock
 from rollout.adapters.endpoints.local import rotation
 from rollout.adapters.endpoints.local.folder import Folder
 from rollout.adapters.endpoints.local.gateway import Gateway
 from rollout.adapters.endpoints.local.house import House
+from rollout.adapters.endpoints.local.xds import Layout
 
 
 class Reopening:
@@ -83,3 +85,10 @@ def test_a_large_log_is_rotated(folder: Folder, monkeypatch: pytest.MonkeyPatch)
 
     assert list(rotation.segments(folder.access_log)) == [1]
     assert folder.access_log.stat().st_size == 0
+
+
+def test_an_envoy_that_does_not_listen_is_not_told(tmp_path: Path) -> None:
+    layout = Layout(8700, tmp_path, tmp_path / "a.jsonl", tmp_path / "admin", tmp_path / "shadow")
+    gateway = Gateway(Folder(tmp_path), layout, "tag", SystemClock())
+
+    assert gateway.reopen_logs() is False

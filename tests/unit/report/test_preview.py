@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 from rollout.domain.endpoint import Seen
 from rollout.domain.measure import bucket_of
@@ -75,6 +76,18 @@ def test_power_has_a_line_a_stage_and_a_line_a_check():
         "    latency_p99 max 500ms  2 %         <1 %    >30d     -          -        >30d   -       -",
         "      its pass is not estimated, for the baseline's latency is not known",
     ]  # fmt: skip
+
+
+def test_what_checks_assume_is_said_once_and_in_json():
+    drifting = replace(ERRORS, name="prediction_drift", assumed="ten classes (assumed)")
+    stage = replace(MIRRORED, checks=(ERRORS, drifting, drifting))
+
+    shown = " ".join(" ".join(lines(preview(stage, stage))).split())
+    first, second, _ = preview_data(preview(stage))["outlook"]["stages"][0]["checks"]
+
+    assert shown.count("errors in clusters of 2.3, ten classes (assumed)") == 1
+    assert shown.count("assumed") == 1
+    assert (first["assumed"], second["assumed"]) == (None, "ten classes (assumed)")
 
 
 def test_exposure_counts_users_and_a_mirror_has_none():

@@ -402,6 +402,15 @@ def test_agreement_tells_a_differing_candidate_from_one_that_is_not(plan):
     assert trial(plan, "drift").outcome == "completed", "other requests, the same answers"
 
 
+def test_a_second_answer_of_the_baseline_leaves_the_candidate_alone_with_its_differences():
+    twice = Topics(comparisons=("",), noise=True)
+
+    found = twice.agreement(Random(1), 500, SCENARIOS["differing"])[""]  # noqa: S311 - traffic
+
+    assert (found.noisy, found.only_noise) == (0, 0)
+    assert found.only_candidate == found.differing > 0
+
+
 def test_where_no_answer_is_compared_a_check_on_agreement_never_passes():
     live = hearing(AGREEMENT)
     azure = hearing(AGREEMENT, Mirror(10), endpoint=EndpointRef("azureml", "churn"))

@@ -84,10 +84,11 @@ class Reader:
         pairing = self._recalled(cursor, arms)
         with _opened(self._access_log) as segments:
             self._see_it_there(segments, moment)
-            if segments.fitted(cursor.counted) is None:
+            known = segments.fitted(cursor.counted)
+            if known is None:
                 # What was counted already must not be counted again, wherever it stands.
                 cursor = replace(cursor, since=cursor.until)
-            counted = at = segments.fitted(cursor.counted) or _BEGINNING
+            counted = at = known or _BEGINNING
             timed = segments.fitted(cursor.timed) or _BEGINNING
             joined = segments.fitted(cursor.waiting) or _BEGINNING if pairing is None else counted
             tally = _Tally(tuple(arms.values()), asked, (counted, timed, joined), pairing)
