@@ -17,7 +17,7 @@ help:
 demo: .venv/.runtime
 	@$(BIN)/python scripts/demo.py
 
-test: check
+test: check .venv/.node
 	$(BIN)/python -m pytest -n 2 --dist worksteal tests/unit tests/contracts tests/simulation rollout
 	$(BIN)/python -m pytest tests/acceptance
 
@@ -48,6 +48,12 @@ samples: .venv/.dev
 	@$(PIP) --editable '.[dev]'
 	@$(BIN)/python -m compileall -q rollout
 	@touch .venv/.runtime $@
+
+# Azurite takes the uploads of deployments with inline assets to the emulator of Azure ML.
+.venv/.node: .venv/.made scripts/azurite/package-lock.json
+	@echo "Installing Azurite into .venv/node ..."
+	@sh scripts/install-azurite .venv/node
+	@touch $@
 
 .venv/.made:
 	@sh scripts/make-venv "$(PYTHON)"

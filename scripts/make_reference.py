@@ -1,4 +1,4 @@
-"""Writes docs/reference/plan-file.md from the schema and docs/reference/commands.md from the commands.
+"""Writes the reference: plan-file.md from the schema, commands.md from the commands, limits.md from data.
 
 `python scripts/make_reference.py` writes; a test compares what stands there with what would be
 written, so the reference cannot drift from the product.
@@ -15,6 +15,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 PLAN_FILE = ROOT / "docs/reference/plan-file.md"
 COMMANDS = ROOT / "docs/reference/commands.md"
+LIMITS = ROOT / "docs/azureml/limits.md"
 
 
 def plan_file() -> str:
@@ -76,6 +77,31 @@ def _values(node: Mapping[str, Any]) -> str:
     return ", ".join(parts)
 
 
+def limits() -> str:
+    """Azure ML's limits, as Markdown."""
+    from rollout.adapters.endpoints.azureml.limits import OVERRIDE, read_limits  # noqa: PLC0415
+
+    found = read_limits({})
+    lines = [
+        "# Limits of Azure ML",
+        "",
+        "Made from `rollout/adapters/endpoints/azureml/limits.yaml` by `scripts/make_reference.py`; do not edit.",
+        "Plans are checked against these by `validate`, `plan` and `preflight`. Microsoft changes them, and grants",
+        f"exceptions: `{OVERRIDE}=FILE` puts the rows of a file of the same form over them.",
+        "",
+        f"Version {found.version}.",
+        "",
+        "| name | value | what it limits | source |",
+        "|---|---|---|---|",
+    ]
+    for name, row in found.rows.items():
+        value = getattr(found, name)
+        shown = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+        cells = (f"`{name}`", f"`{shown}`", row.about, row.source)
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
 def commands() -> str:
     """The reference of the command line, as Markdown."""
     import click  # noqa: PLC0415 - only this half needs it
@@ -116,3 +142,4 @@ def _all(group: Any, context: Any, path: tuple[str, ...]) -> Iterator[tuple[tupl
 if __name__ == "__main__":
     PLAN_FILE.write_text(plan_file(), encoding="utf-8")
     COMMANDS.write_text(commands(), encoding="utf-8")
+    LIMITS.write_text(limits(), encoding="utf-8")

@@ -17,6 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from rollout.api.doctoring import doctor
     from rollout.api.driving import (
         ON_HOLD,
         Result,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
         EndpointRefused,
         Fenced,
         Locked,
+        NotLoggedIn,
         PlanInvalid,
         PreflightFailed,
         RolloutError,
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
     )
     from rollout.domain.plan import Plan
     from rollout.domain.run import Run
+    from rollout.ports.doctor import Sign, State
     from rollout.runtime.begin import Course, Standing
     from rollout.runtime.journal import Entry
     from rollout.runtime.preview import Preview
@@ -70,6 +73,7 @@ _HOMES = {
         "standing",
         "undo",
     ),
+    "rollout.api.doctoring": ("doctor",),
     "rollout.api.looking": ("check", "diff", "verify"),
     "rollout.api.ordering": ("abort", "approve", "pause", "reject", "resume", "retry"),
     "rollout.api.reading": ("driven_by", "events", "history", "status"),
@@ -83,6 +87,7 @@ _HOMES = {
         "EndpointRefused",
         "Fenced",
         "Locked",
+        "NotLoggedIn",
         "PlanInvalid",
         "PreflightFailed",
         "RolloutError",
@@ -91,6 +96,7 @@ _HOMES = {
     ),
     "rollout.domain.plan": ("Plan",),
     "rollout.domain.run": ("Run",),
+    "rollout.ports.doctor": ("Sign", "State"),
     "rollout.runtime.begin": ("Course", "Standing"),
     "rollout.runtime.journal": ("Entry",),
     "rollout.runtime.preview": ("Preview",),
@@ -117,6 +123,7 @@ __all__ = [
     "Entry",
     "Fenced",
     "Locked",
+    "NotLoggedIn",
     "Plan",
     "PlanInvalid",
     "PreflightFailed",
@@ -125,8 +132,10 @@ __all__ = [
     "RolloutError",
     "Run",
     "Settings",
+    "Sign",
     "Simulation",
     "Standing",
+    "State",
     "StoreError",
     "UsageError",
     "Wish",
@@ -137,6 +146,7 @@ __all__ = [
     "check",
     "destroy",
     "diff",
+    "doctor",
     "driven_by",
     "events",
     "history",

@@ -24,7 +24,7 @@ from rollout.runtime.drive import Driver, until_held
 from rollout.runtime.journal import Journal
 from rollout.runtime.lease import acquire, living_holder
 from rollout.runtime.meter import Meter
-from rollout.runtime.preview import Preview, preview_of
+from rollout.runtime.preview import Preview, checks_ahead, preview_of
 from rollout.runtime.probing import hearing_of
 from rollout.wiring import plugs
 
@@ -102,7 +102,8 @@ def preview(
         seen = endpoint.observe()
         stated = Stated(rps, error_rate)
         outlook = outlook_of(value, endpoint, found, stated, exists=seen.exists)
-        return preview_of(value, seen, found, outlook)
+        checks = endpoint.preflight() if checks_ahead(value, found) else ()
+        return preview_of(value, seen, found, outlook, checks)
 
 
 def apply(  # noqa: PLR0913 - a name for each thing a caller may want otherwise

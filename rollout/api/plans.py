@@ -7,7 +7,7 @@ from pathlib import Path
 from rollout.api.settings import Settings
 from rollout.domain.plan import Plan
 from rollout.planfile.load import load
-from rollout.wiring.checks import LocalFiles
+from rollout.wiring.checks import check_of
 
 
 def read_plan(plan: str | Path, settings: Settings | None = None) -> Plan:
@@ -21,5 +21,5 @@ def read_plan(plan: str | Path, settings: Settings | None = None) -> Plan:
         Path(plan),
         variables=used.variables,
         environment=used.environment,
-        check_provider=LocalFiles(),
+        providers=check_of,
     )

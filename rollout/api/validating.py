@@ -7,7 +7,7 @@ from pathlib import Path
 from rollout.api.settings import Settings
 from rollout.domain.diagnostics import Diagnostic
 from rollout.planfile.inspect import inspect
-from rollout.wiring.checks import LocalFiles
+from rollout.wiring.checks import check_of
 
 
 def validate(plan: str | Path, settings: Settings | None = None) -> tuple[Diagnostic, ...]:
@@ -17,6 +17,6 @@ def validate(plan: str | Path, settings: Settings | None = None) -> tuple[Diagno
         Path(plan),
         variables=used.variables,
         environment=used.environment,
-        check_provider=LocalFiles(),
+        providers=check_of,
     )
     return findings

@@ -40,7 +40,7 @@ TABLE = (
     ("12, 13", "held: a gate was inconclusive, failed"),
     ("14, 15", "aborted or rejected by a person; a deadline passed"),
     ("20, 21, 23", "status --detailed-exitcode: waits for a timer or samples, an approval, resume"),
-    ("30 .. 32", "locked by another run; the endpoint drifted; a pre-check failed"),
+    ("30 .. 33", "locked by another run; drift; a pre-check failed; nobody is logged in"),
     ("64, 65", "wrong usage or an answer needed without a terminal; the plan is invalid"),
     ("130, 143", "interrupted, terminated; the state is saved, run it again"),
 )

@@ -14,6 +14,7 @@ from rollout.domain.errors import (
     Drifted,
     Fenced,
     Locked,
+    NotLoggedIn,
     PlanInvalid,
     PreflightFailed,
     RolloutError,
@@ -29,6 +30,7 @@ _WORDS: dict[type[Exception], str] = {
     Fenced: "locked",
     Drifted: "drift",
     PreflightFailed: "preflight_failed",
+    NotLoggedIn: "not_logged_in",
 }
 
 

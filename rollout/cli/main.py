@@ -32,6 +32,7 @@ VERBS: dict[str, dict[str, tuple[str, str]]] = {
         "check": ("check", "Judge one gate of a plan now; nothing is changed."),
         "verify": ("verify", "Recompute every verdict of a run from its evidence."),
         "logs": ("logs", "Show a deployment's own newest log lines."),
+        "doctor": ("doctor", "Look at login, permissions, quota, metrics, clock and versions."),
     },
     "Order": {
         "approve": ("orders", "Say yes to the approval that a run waits for."),
@@ -43,6 +44,7 @@ VERBS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "Local endpoint": {
         "local": ("local", "Start, stop, load and disturb endpoints on this machine."),
+        "emulate": ("emulate", "Emulate Azure ML on this machine, for the real SDK."),
     },
     "Other": {
         "schema": ("schema", "Print the JSON Schema of plan files."),

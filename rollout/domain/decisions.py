@@ -92,14 +92,22 @@ def stop(run: Run, cause: Cause) -> Decision:
     return Record(RollbackBegan(cause))
 
 
-def attempt(run: Run, effect: Effect, now: float) -> Decision:
-    """Begin this effect, again when its pause is over; too often in a row is trouble."""
+def attempt(run: Run, effect: Effect, now: float, trouble: str = "") -> Decision:
+    """Begin this effect, again when its pause is over; too often in a row is trouble.
+
+    Args:
+        run: The run.
+        effect: What is due.
+        now: Unix seconds.
+        trouble: What the provider says of the attempt before.
+    """
     if run.intent != effect:
         return Act(effect)
     if now < run.intended + backoff(run.attempts):
         return Wait(On.BACKOFF, run.intended + backoff(run.attempts))
     if run.attempts >= ATTEMPTS:
         text = f"{_spell(effect)} was tried {run.attempts} times and does not read back."
+        text = f"{text} {trouble}".rstrip()
         return stop(run, Cause(Why.ATTEMPTS, text))
     return Act(effect)
 

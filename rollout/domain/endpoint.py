@@ -50,6 +50,7 @@ class Seen:
         deployments: By name.
         traffic: Deployment -> percent of live requests; zeros left out.
         mirror: Deployment -> percent of live requests copied; zeros left out.
+        trouble: What the provider says went wrong with the last operation on the endpoint itself.
     """
 
     exists: bool
@@ -57,6 +58,7 @@ class Seen:
     deployments: Mapping[str, DeploymentSeen] = field(default_factory=dict)
     traffic: Mapping[str, int] = field(default_factory=dict)
     mirror: Mapping[str, int] = field(default_factory=dict)
+    trouble: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,7 @@ def _set_point(run: Run, stage: Stage, seen: Seen, now: float) -> Decision:
 def _bootstrap(run: Run, stage: Stage, seen: Seen, now: float) -> Decision:
     """Only where nothing serves; whatever serves already is left to the capture to judge."""
     if not seen.exists:
-        return decisions.attempt(run, CreateEndpoint(), now)
+        return decisions.attempt(run, CreateEndpoint(), now, seen.trouble)
     if seen.traffic:
         return Record(StagePassed(stage.id, f"serving: {Split.of(seen)}"))
     found = seen.deployments.get(run.baseline)
@@ -173,7 +173,7 @@ def _split(run: Run, stage: Stage, goal: SetSplit, seen: Seen, now: float) -> De
     for name in (run.candidate, *goal.traffic):
         if (unready := _unready(run, name, seen)) is not None:
             return unready
-    return decisions.attempt(run, goal, now)
+    return decisions.attempt(run, goal, now, seen.trouble)
 
 
 def _unready(run: Run, name: str, seen: Seen) -> Decision | None:

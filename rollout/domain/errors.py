@@ -6,6 +6,7 @@
     + ``EndpointError``        1  the endpoint did not do what was asked
         - ``EndpointRefused``  1  it said no; asking again gives the same answer
         - ``EndpointAway``     1  it could not be reached, or is busy; try again
+            . ``NotLoggedIn`` 33  it does not know who asks
     + ``StoreError``           1  the journal could not be read or written
     + ``Locked``              30  another runner holds the endpoint
     + ``Fenced``              30  another runner took the endpoint over from us
@@ -64,6 +65,12 @@ class EndpointRefused(EndpointError):
 
 class EndpointAway(EndpointError):
     """The endpoint could not be reached or is busy; the same call may work later."""
+
+
+class NotLoggedIn(EndpointAway):
+    """The endpoint does not know who asks; a login may mend it while a run waits."""
+
+    code = 33
 
 
 class StoreError(RolloutError):

@@ -61,8 +61,26 @@ class Sums:
 
 
 @dataclass(frozen=True, slots=True)
+class Published:
+    """What a source says of one deployment's minute where it counts no latencies.
+
+    Args:
+        start: Unix seconds.
+        values: Share of the requests that are faster, 0..1 -> seconds. One that is missing was not
+            published.
+        requests: Number of requests; None: the source does not say, which is not 0.
+        errors: Those that failed.
+    """
+
+    start: float
+    values: Mapping[float, float] = field(default_factory=dict)
+    requests: int | None = None
+    errors: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Arm:
-    """What one deployment answered in one interval.
+    """What one deployment answered in one interval; its latencies are counted or published.
 
     Args:
         requests: Answers that count, failed ones included.
@@ -72,6 +90,8 @@ class Arm:
         outputs: Of each prediction looked at (its path in the answers): label -> answers. A label
             is ``=text`` for a class, ``#number`` for the bucket of a number.
         sums: Custom metric -> what it adds up to.
+        published: Minutes of which only percentiles are known, oldest first. Their requests and
+            errors are in ``requests`` and ``errors``, too; a minute without data is not among them.
     """
 
     requests: int = 0
@@ -79,6 +99,7 @@ class Arm:
     latency: Mapping[int, int] | None = None
     outputs: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     sums: Mapping[str, Sums] = field(default_factory=dict)
+    published: tuple[Published, ...] = ()
 
     def plus(self, more: Arm) -> Arm:
         """Both intervals as one; latency stays None only where neither had any."""
@@ -99,6 +120,7 @@ class Arm:
                 name: self.sums.get(name, Sums()).plus(more.sums.get(name, Sums()))
                 for name in {**self.sums, **more.sums}
             },
+            published=self.published + more.published,
         )
 
 

@@ -16,11 +16,11 @@ class EndpointRef:
     """Which endpoint.
 
     Args:
-        provider: The name of the adapter: ``local``.
+        provider: The name of the adapter: ``local`` or ``azureml``.
         name: The endpoint's name.
         file: Absolute path of Azure ML's own endpoint YAML, used only to create it when absent.
-        options: What only this provider understands (``port``, ``python``, ``memory``), parsed by
-            its adapter.
+        options: What only this provider understands (``port``, ``workspace``), parsed by its
+            adapter.
     """
 
     provider: str
@@ -45,13 +45,38 @@ class DeploymentRef:
 
 
 @dataclass(frozen=True, slots=True)
+class Metering:
+    """Who counts requests and times answers.
+
+    Args:
+        provider: ``local``, ``azure_monitor`` or ``log_analytics``; empty: whom the endpoint's
+            provider takes.
+        options: What only this one understands (``workspace``, ``delay``), parsed by the
+            endpoint's adapter.
+    """
+
+    provider: str = ""
+    options: Json = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Bootstrap:
     """Create endpoint and baseline at 100 % where nothing serves yet; passes at once elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
 class Preflight:
-    """Check what can be checked before the first write."""
+    """Check what can be checked before the first write.
+
+    Args:
+        quota: Also that the cores are there which the rollout needs.
+        permissions: Also that whoever runs this may do what the rollout does.
+        metrics: Also that measurements arrive.
+    """
+
+    quota: bool = True
+    permissions: bool = True
+    metrics: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +191,7 @@ class Plan:
         load_rps: Open-loop traffic that the runner itself sends while gates observe, requests/s;
             0: none.
         compare: How answers are compared where mirrored ones cannot be read.
+        metrics: Who measures.
         customs: Metrics of the user's own.
         deadline: Seconds from the start after which the run is rolled back; None: none.
         file: Where the plan was read, as the user named it.
@@ -182,6 +208,7 @@ class Plan:
     requests: tuple[bytes, ...] = ()
     load_rps: float = 0.0
     compare: Probing = field(default_factory=Probing)
+    metrics: Metering = field(default_factory=Metering)
     customs: tuple[Custom, ...] = ()
     risk: Risk = field(default_factory=Risk)
     on_failure: OnFailure = field(default_factory=OnFailure)

@@ -26,15 +26,17 @@ class CheckJudgement:
         verdict: PASS, FAIL or RUNNING for this check alone.
         baseline_events, baseline_requests: The baseline's side (errors or slow requests); 0 of 0
             for an absolute check.
-        candidate_events, candidate_requests: The candidate's side.
+        candidate_events, candidate_requests: The candidate's side. With the unit ``minutes`` they
+            are minutes: those in which the candidate was slower than it may be, of all.
         baseline_value, candidate_value: In ``unit``; None: no data.
         ratio, ratio_low, ratio_high: Candidate's event rate over the baseline's (or over the
             objective), with a 95 % confidence sequence; None: no data.
         toward_rollback: Evidence against the candidate, 0..1 on the log scale of the bound.
         toward_pass: Evidence for a pass, 0..1 on the log scale of the bound.
         reason: One sentence.
-        unit: Of the values: ``share`` (a fraction), ``seconds``, ``mean`` (as the metric has it) or
-            ``index`` (a population stability index).
+        unit: Of the values: ``share`` (a fraction), ``seconds``, ``minutes`` (seconds, the mean of
+            what was published by the minute), ``mean`` (as the metric has it) or ``index`` (a
+            population stability index).
     """
 
     check: str

@@ -13,6 +13,7 @@ from typing import Any, NotRequired, TypedDict, cast
 from rollout.domain.errors import RolloutError
 from rollout.gates import processes
 from rollout.gates.processes import Process
+from rollout.gates.published import Summary
 from rollout.gates.rules import CheckRule, Rules, StageRule
 from rollout.gates.sides import COUNTED, Side
 from rollout.stats import grid as grids, ratio, slow
@@ -64,7 +65,8 @@ class Record(TypedDict):
     reported confidence bounds. ``baseline`` and ``candidate`` are events and requests as the
     failing side counts them, ``beyond`` the candidate's events as the passing side does.
     ``classes`` are a prediction's, ``sums`` those of a mean's values, the candidate's and the
-    baseline's; ``means`` is the process behind a mean's reported bounds.
+    baseline's; ``means`` is the process behind a mean's reported bounds. With ``minutes`` the
+    latency was published by the minute, and events and requests are minutes.
     """
 
     passing: Process
@@ -75,6 +77,7 @@ class Record(TypedDict):
     classes: NotRequired[list[dict[str, int]]]
     sums: NotRequired[list[float]]
     means: NotRequired[Process]
+    minutes: NotRequired[Summary]
 
 
 class StageState(TypedDict):

@@ -25,6 +25,7 @@ _UNITS = {
     Kind.BOUNDED: "mean",
     Kind.DRIFT: "index",
 }
+_BY_THE_MINUTE = "minutes"
 _LARGEST = 690.0  # exp of more is no finite float, and JSON has no infinity
 
 
@@ -92,5 +93,11 @@ def _check(case: Case, reading: Reading) -> CheckJudgement:
         toward_rollback=case.toward_rollback(reading),
         toward_pass=case.toward_pass(reading),
         reason=words.check(case, reading),
-        unit=_UNITS.get(reading.rule.shown.kind, "share"),
+        unit=_unit(reading),
     )
+
+
+def _unit(reading: Reading) -> str:
+    if reading.minutes is not None:
+        return _BY_THE_MINUTE
+    return _UNITS.get(reading.rule.shown.kind, "share")

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from rollout.domain.codec import decode, encode
 from rollout.domain.measure import NEVER, Arm, Interval, Sums
 from rollout.domain.roles import BASELINE, CANDIDATE
-from rollout.gates import answers, processes, tracks
+from rollout.gates import answers, processes, published, tracks
 from rollout.gates.evidence import (
     Evidence,
     Latch,
@@ -90,7 +90,8 @@ def ingest(rules: Rules, evidence: Evidence, interval: Interval) -> Evidence:
     An interval that ends no later than the last one was seen already and changes nothing. One
     with a negative count (a counter was reset in it) lets time pass and counts nothing. One with
     hardly a request of the candidate waits for the next: the tests judge each interval by its own
-    split, and 1 to 3 requests have any split.
+    split, and 1 to 3 requests have any split. One of which only minutes are known is judged minute
+    by minute.
 
     Args:
         rules: The compiled plan.
@@ -111,10 +112,12 @@ def ingest(rules: Rules, evidence: Evidence, interval: Interval) -> Evidence:
     if any(_broken(arm) for arm in interval.arms.values()):
         return state
     state = _served(state, interval)
-    whole = _whole(state, interval)
-    if _waits(whole):
-        return _with(state, "waiting", encode(whole))
-    return _counted(rules, _with(state, "waiting", None), whole)
+    for part, known in published.apart(interval):
+        whole = _whole(state, part)
+        if _waits(whole):
+            return _with(state, "waiting", encode(whole))
+        state = _counted(rules, _with(state, "waiting", None), whole, split_known=known)
+    return state
 
 
 def _served(state: State, interval: Interval) -> State:
@@ -152,12 +155,15 @@ def _arms(interval: Interval) -> _Arms:
     return _Arms(interval.arms.get(BASELINE, _NOTHING), interval.arms.get(CANDIDATE, _NOTHING))
 
 
-def _counted(rules: Rules, state: State, interval: Interval) -> State:
+def _counted(rules: Rules, state: State, interval: Interval, *, split_known: bool) -> State:
     """The evidence with an interval that waits for no other."""
     rule, stage = present(rules, state)
     arms, first, covered = _arms(interval), stage["first"] or 0.0, state["covered"] or 0.0
+    if any(arm.published for arm in arms):
+        covered = interval.start  # a minute covers itself, whether or not others came before it
     batch = _batch(state, arms, warm=covered + _SLACK >= first + rule.gate.warm_up)
-    batch = replace(batch, planned=rule.planned, agreement=interval.agreement)
+    planned = rule.planned if split_known else None
+    batch = replace(batch, planned=planned, agreement=interval.agreement)
     state = _judged(rules, rule, _remembered(state, stage, batch), batch, interval)
     state = _learned(state, arms, interval)
     return _latched(rules, state, interval)
@@ -165,7 +171,8 @@ def _counted(rules: Rules, state: State, interval: Interval) -> State:
 
 def _broken(arm: Arm) -> bool:
     counts = (arm.latency or {}).values()
-    return arm.requests < 0 or arm.errors < 0 or min(counts, default=0) < 0
+    negative = arm.requests < 0 or arm.errors < 0 or min(counts, default=0) < 0
+    return negative or any((each.requests or 0) < 0 or each.errors < 0 for each in arm.published)
 
 
 def _batch(state: State, arms: _Arms, *, warm: bool) -> Batch:
@@ -182,6 +189,9 @@ def _batch(state: State, arms: _Arms, *, warm: bool) -> Batch:
     )
     if not _bears_latency(arms):
         return batch
+    if all(arm.latency is None for arm in arms):
+        minutes = published.minutes_of(arms.candidate, arms.baseline)
+        return replace(batch, minutes=minutes) if warm else batch
     latency = (arms.candidate.latency or {}, arms.baseline.latency or {})
     reference = unpack_reference(state["reference"])
     return replace(batch, latency=latency if warm else None, reference=reference)
@@ -205,7 +215,7 @@ def _errors(arm: Arm) -> Counts:
 
 
 def _bears_latency(arms: _Arms) -> bool:
-    return any(arm.latency is not None for arm in arms)
+    return any(arm.latency is not None or arm.published for arm in arms)
 
 
 def _remembered(state: State, stage: StageState, batch: Batch) -> State:
@@ -298,6 +308,10 @@ def _summed(record: Record, check: CheckRule, found: Look, shown: Look) -> Recor
                 "candidate": [0, record["candidate"][1] + served[0]],
                 "baseline": [0, record["baseline"][1] + served[1]],
             }
+        case _ if found.minutes is not None:
+            side, at = check.failing or check.shown, check.check.quantile or 0.0
+            more = published.noted(record.get("minutes"), side, at, found.minutes)
+            return {**record, **more}
         case _:
             return _events(record, check, found, shown)
 

@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 from rollout.domain.measure import Agreement, Sums
+from rollout.gates import published
+from rollout.gates.published import Minutes
 from rollout.gates.reduce import Batch, Classes, Pair, allowed, pairs, steps
 from rollout.gates.sides import Kind, Side, grid_of
 from rollout.stats import (
@@ -71,6 +73,7 @@ class Look(NamedTuple):
         phi: Dispersion by which that is divided.
         agreement: For a comparison of answers.
         both: Of a prediction or a custom metric: the candidate's and the baseline's side.
+        minutes: Of latency that was published, not counted.
     """
 
     pairs: tuple[Pair, ...] = ()
@@ -78,6 +81,7 @@ class Look(NamedTuple):
     phi: float = 1.0
     agreement: Agreement | None = None
     both: Any = None
+    minutes: Minutes | None = None
 
 
 def look(side: Side, batch: Batch) -> Look | None:
@@ -94,6 +98,9 @@ def look(side: Side, batch: Batch) -> Look | None:
             return None if sums is None else Look(both=sums)
         case Kind.SHARE:
             return _split(side, batch)
+        case Kind.LATENCY if batch.latency is None and batch.minutes is not None:
+            minutes = batch.minutes
+            return Look(minutes=minutes) if published.tells(side, minutes) else None
         case _:
             return _counts(side, batch)
 
@@ -133,6 +140,11 @@ def fed(side: Side, process: Process, seen: Look) -> Process:
             return _bet(side, process, *seen.both)
         case _ if side.alike:
             return _alike(side, process, seen)
+        case _ if seen.minutes is not None:
+            held = published.fed(side, _published(process), seen.minutes)
+            return {"counted": _counted(process), "published": held}
+        case _ if _published(process) is not None:
+            return {**process, "counted": fed(side, _counted(process), seen)}
         case _:
             return [
                 values if part is None else grown(values, part)
@@ -161,8 +173,10 @@ def log_e(side: Side, process: Process) -> float:
         case Kind.SHARE:
             return sample_ratio.log_e({_CANDIDATE: sample_ratio.Sides(*map(tuple, process))})
         case _:
-            found = part_log_e(side, process)
-            return grids.log_sum(found) - math.log(len(found))
+            found = part_log_e(side, _counted(process))
+            log_mean, held = grids.log_sum(found) - math.log(len(found)), _published(process)
+            # An interval moves one of the two, so their product is an e-process as well.
+            return log_mean if held is None else log_mean + published.log_e(side, held)
 
 
 def part_log_e(side: Side, process: Process) -> list[float]:
@@ -170,6 +184,20 @@ def part_log_e(side: Side, process: Process) -> list[float]:
     if side.alike:
         return [grids.log_e(_with_alike(side, NOBODY), process["log_l"])]
     return [grids.log_e(_grid(side), values) for values in process]
+
+
+def is_published(process: Process) -> bool:
+    """Whether part of a test's evidence is published latency, which has no counts to show."""
+    return _published(process) is not None
+
+
+def _published(process: Process) -> Any:
+    return process["published"] if isinstance(process, dict) and "published" in process else None
+
+
+def _counted(process: Process) -> Process:
+    """The process over intervals with counts."""
+    return process if _published(process) is None else process["counted"]
 
 
 def worst(side: Side, process: Process) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from rollout.domain.measure import GROWTH, edge
 from rollout.gates import processes, tracks
 from rollout.gates.evidence import Record, State, Track, empty_record, present, unpack
+from rollout.gates.published import Summary
 from rollout.gates.rules import CheckRule, Rules
 from rollout.gates.sides import COUNTED, Kind, Side
 from rollout.stats import drift, ratio
@@ -48,6 +49,7 @@ class Reading:
         log_s: Log evidence for a pass, this stage.
         origin: Where ``log_e`` comes from; None: the check has no failing side.
         worst: The field or class with most evidence against the candidate; empty: none.
+        minutes: Of latency that was published by the minute; events and requests are minutes then.
     """
 
     rule: CheckRule
@@ -63,6 +65,7 @@ class Reading:
     log_s: float
     origin: Origin | None
     worst: str = ""
+    minutes: Summary | None = None
 
     @property
     def counted(self) -> bool:
@@ -103,6 +106,7 @@ def _reading(
         log_s=_log_s(rule, record),
         origin=_origin(rule.failing, track) if rule.failing and track else None,
         worst=_worst(rule.failing, track) if rule.failing and track else "",
+        minutes=record.get("minutes"),
     )
 
 
@@ -130,6 +134,10 @@ def _values(rule: CheckRule, record: Record, latency: tuple[Histogram, Histogram
     baseline, candidate = Counts(*record["baseline"]), Counts(*record["candidate"])
     side = rule.shown
     match side.kind:
+        case Kind.LATENCY if "minutes" in record:
+            found = record["minutes"]
+            theirs = _mean(sum(found["baseline"][2:]), baseline.requests)
+            return theirs, _mean(sum(found["candidate"][2:]), candidate.requests)
         case Kind.LATENCY:
             mine = _quantile(rule, latency[1])
             return (_quantile(rule, latency[0]) if side.relative else None), mine
@@ -163,7 +171,7 @@ def _compared(
     side = rule.shown
     if side.kind in (Kind.MEAN, Kind.BOUNDED):
         return _difference(record, values)
-    if side.kind in (Kind.DRIFT, Kind.SHARE):
+    if side.kind in (Kind.DRIFT, Kind.SHARE) or "minutes" in record:
         return None, None, None
     baseline, candidate = Counts(*record["baseline"]), Counts(*record["candidate"])
     found, base = rate(candidate), rate(baseline)
@@ -190,7 +198,7 @@ def _difference(record: Record, values: Values) -> tuple[float | None, float | N
 
 
 def _origin(side: Side, track: Track) -> Origin | None:
-    if side.kind not in COUNTED:
+    if side.kind not in COUNTED or processes.is_published(track["start"]):
         return None
     start = processes.part_log_e(side, track["start"])
     stage = [track["offset"] + value for value in processes.part_log_e(side, track["stage"])]

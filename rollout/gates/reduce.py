@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from rollout.domain.measure import Agreement, Sums
+from rollout.gates.published import Minutes
 from rollout.gates.sides import Kind, Side
 from rollout.stats import counts, histogram, objective, slow
 from rollout.stats.counts import NOBODY, Counts
@@ -31,6 +32,7 @@ class Batch:
     Args:
         errors: Failed requests among all.
         latency: The candidate's and the baseline's histogram; None: none, or of the warm-up.
+        minutes: What was published of latency in their place; None: nothing, or of the warm-up.
         reference: The baseline's latency before this interval.
         outputs: Prediction -> the candidate's and the baseline's answers by class.
         agreement: Comparison -> pairs of answers.
@@ -42,6 +44,7 @@ class Batch:
     errors: Pair
     latency: tuple[Buckets, Buckets] | None
     reference: Reference | None
+    minutes: Minutes | None = None
     outputs: Mapping[str, tuple[Classes, Classes]] = field(default_factory=dict)
     agreement: Mapping[str, Agreement] = field(default_factory=dict)
     sums: Mapping[str, tuple[Sums, Sums]] = field(default_factory=dict)

@@ -57,6 +57,8 @@ class Side:
         shift: For relative latency, buckets between the baseline's edge and the candidate's.
         edge: For absolute latency, the bucket above which a request is slow; None: events are
             errors, or slow relative to the baseline.
+        factor, limit: For latency where only percentiles are published: of relative latency, what
+            the baseline's may be multiplied by; of absolute latency, what is not slow, seconds.
         kind: What it looks at.
         failing: Whether it argues against the candidate; else for a pass.
         name: Which custom metric, prediction or comparison it looks at.
@@ -71,6 +73,8 @@ class Side:
     objective: float = 0.0
     shift: int = 0
     edge: int | None = None
+    factor: float = 1.0
+    limit: float = 0.0
     kind: Kind = Kind.ERRORS
     failing: bool = True
     name: str = ""
@@ -200,10 +204,10 @@ def _absolute(check: Check) -> tuple[Side, Side]:
     # The failing side counts above an edge that is not below the maximum, the passing side above
     # one that is not beyond it.
     below = above if edge(above) <= at_most * (1.0 + 1e-9) else above - 1
-    failing = Side(key, False, objective=objective, edge=above, kind=Kind.LATENCY)
-    return failing, Side(
-        key, False, objective=objective, edge=below, kind=Kind.LATENCY, failing=False
+    failing = Side(
+        key, relative=False, objective=objective, edge=above, limit=at_most, kind=Kind.LATENCY
     )
+    return failing, replace(failing, edge=below, failing=False)
 
 
 def _relative(check: Check) -> tuple[Side | None, Side]:
@@ -221,6 +225,7 @@ def _failing(check: Check, tolerance: Allowance) -> Side:
         relative=True,
         quantiles=_mixed(check.quantile),
         shift=slow.shift_at_least(tolerance.ratio, GROWTH),
+        factor=tolerance.ratio,
         kind=Kind.LATENCY,
     )
 
@@ -234,6 +239,7 @@ def _passing(check: Check, margin: Allowance) -> Side:
         relative=True,
         quantiles=(check.quantile,),
         shift=slow.shift_at_most(margin.ratio, GROWTH),
+        factor=margin.ratio,
         kind=Kind.LATENCY,
         failing=False,
     )

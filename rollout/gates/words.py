@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from rollout.domain.units import spell_duration, spell_share
 from rollout.gates import criteria
 from rollout.gates.case import BETWEEN, NO_DATA, Case
 from rollout.gates.evidence import Latch
+from rollout.gates.published import Summary
 from rollout.gates.readings import Reading, rate
 from rollout.gates.sides import Kind
 from rollout.stats.counts import Counts
@@ -136,6 +138,8 @@ def _events(reading: Reading) -> str:
 
 def _latency(reading: Reading) -> str:
     plan = reading.rule.check
+    if reading.minutes is not None:
+        return _by_the_minute(reading, reading.minutes)
     arms, at = _events(reading), _percentile(plan.quantile or 0.0)
     if plan.maximum is not None:
         limit = criteria.spell_seconds(plan.maximum)
@@ -145,6 +149,25 @@ def _latency(reading: Reading) -> str:
     allowed = plan.tolerance or plan.margin
     more = f" + {criteria.spell_allowance(plan, allowed)} for the candidate" if allowed else ""
     return f"{values}, slower than the baseline's recent {at}{more}: {arms}"
+
+
+def _by_the_minute(reading: Reading, minutes: Summary) -> str:
+    """As in ``candidate p99 410ms..980ms by the minute, above 800ms in 2 of 12 minutes``."""
+    plan = reading.rule.check
+    at = _percentile(plan.quantile or 0.0)
+    of = f"in {minutes['beyond']:,} of {minutes['counted']:,} minutes"
+    mine = f"candidate {at} {_range(minutes['candidate'])}"
+    if plan.maximum is not None:
+        return f"{mine} by the minute, above {criteria.spell_seconds(plan.maximum)} {of}"
+    allowed = plan.tolerance or plan.margin
+    more = f" + {criteria.spell_allowance(plan, allowed)}" if allowed else ""
+    theirs = f"baseline {at} {_range(minutes['baseline'])}"
+    return f"{theirs}, {mine} by the minute, slower than the baseline's{more} {of}"
+
+
+def _range(spread: Sequence[float]) -> str:
+    least, most = (criteria.spell_seconds(value) for value in spread[:2])
+    return least if least == most else f"{least}..{most}"
 
 
 def _agreement(reading: Reading) -> str:
@@ -205,7 +228,7 @@ def _ratio(reading: Reading) -> str:
 
 def _bound(reading: Reading, *, failing: bool) -> str:
     plan = reading.rule.check
-    if plan.maximum is not None and plan.quantile is not None:
+    if plan.maximum is not None and plan.quantile is not None and reading.minutes is None:
         return f"the {spell_share(1 - plan.quantile)} that may be"
     for word, bound in (("maximum", plan.maximum), ("minimum", plan.minimum)):
         if bound is not None:

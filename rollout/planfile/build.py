@@ -32,7 +32,7 @@ from rollout.planfile import build_gates, forms, overrides
 from rollout.planfile.arguments import given
 from rollout.planfile.draft import Draft
 from rollout.planfile.files import absolute
-from rollout.planfile.rules import options
+from rollout.planfile.rules import metering, options
 from rollout.planfile.stage_rules import BOOTSTRAP
 from rollout.planfile.stages import Sketch, identify, role_of, sketches, wait_seconds
 
@@ -55,6 +55,7 @@ def build(draft: Draft, bodies: tuple[bytes, ...]) -> Plan:
         labels={key: str(value) for key, value in draft.mapping("labels").items()},
         requests=bodies,
         compare=_probing(draft),
+        metrics=metering(draft),
         customs=build_gates.customs(draft),
         risk=Risk(
             **given(
@@ -154,7 +155,8 @@ def _work(draft: Draft, sketch: Sketch) -> Work:
     inside = value if isinstance(value, dict) else {}
     match sketch.kind:
         case "preflight":
-            return Preflight()
+            flags = dict.fromkeys(("quota", "permissions", "metrics"), forms.flag)
+            return Preflight(**given(inside, **flags))
         case "scale":
             who = role_of(draft, inside["deployment"])
             return Scale(str(who), forms.count(inside["instances"]))

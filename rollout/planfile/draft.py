@@ -46,6 +46,11 @@ class Draft:
         """The file that is named at ``path`` is wrong, at a place of its own."""
         self._add(place, path, spell(path), what, do)
 
+    def told(self, path: Path) -> bool:
+        """Whether something is known to be wrong with the value at ``path``."""
+        named = spell(path)
+        return any(each.path == named for each in self._found.values())
+
     def spoil(self, path: Path) -> None:
         """Nothing more is to be said about the value at ``path``."""
         self._spoiled.add(path)

@@ -108,8 +108,6 @@ def _type(refusal: Refusal) -> Iterator[Problem]:
 def _choice(refusal: Refusal) -> Iterator[Problem]:
     given = refusal.given
     choices = refusal.wants if refusal.keyword == "enum" else [refusal.wants]
-    if isinstance(given, dict) and {} in choices:
-        return  # its keys are told one by one
     known = [each for each in choices if isinstance(each, str)]
     do = refusal.here.get("errorMessage") or f"Write {listed(known)}."
     if given in refusal.here.get("x-later", ()):
@@ -119,6 +117,11 @@ def _choice(refusal: Refusal) -> Iterator[Problem]:
         yield Problem(refusal.path, f"{shown(given)} is not known here.", do)
     else:
         yield Problem(refusal.path, f"{shown(given)} cannot stand here.", do)
+
+
+def _excluded(refusal: Refusal) -> Iterator[Problem]:
+    do = str(refusal.here["errorMessage"])
+    yield Problem(refusal.path, f"{shown(refusal.given)} cannot stand here.", do)
 
 
 def _missing(refusal: Refusal) -> Iterator[Problem]:
@@ -227,6 +230,7 @@ _EXPLAINED: Mapping[str, Callable[[Refusal], Iterator[Problem]]] = {
     "type": _type,
     "enum": _choice,
     "const": _choice,
+    "not": _excluded,
     "required": _missing,
     "dependentRequired": _needed,
     "additionalProperties": _unknown,

@@ -38,9 +38,15 @@ def of_metric(draft: Draft, gate: str, metric: str) -> Iterator[Sketch]:
     return (each for each in checks.sketches(draft, gate) if each.metric == metric)
 
 
+def probed(draft: Draft) -> bool:
+    """Whether the plan sends probes, or says something about it that cannot be read."""
+    compare = draft.data.get("compare", {})
+    return not isinstance(compare, dict) or "probe" in compare
+
+
 def _room(draft: Draft, path: Path) -> None:
     """A pass is possible before the time is over."""
-    least, longest = _time(draft, path, "min_duration"), _time(draft, path, "max_duration")
+    least, longest = gate_time(draft, path, "min_duration"), gate_time(draft, path, "max_duration")
     if least is None or not longest or least <= longest:
         return
     what = (
@@ -53,7 +59,7 @@ def _room(draft: Draft, path: Path) -> None:
 
 def _warm_up(draft: Draft, path: Path, found: list[Sketch]) -> None:
     """Latency is seen for a part of the time."""
-    warm_up, longest = _time(draft, path, "warm_up"), _time(draft, path, "max_duration")
+    warm_up, longest = gate_time(draft, path, "warm_up"), gate_time(draft, path, "max_duration")
     slow = any(forms.quantile(each.metric) is not None for each in found)
     if warm_up is None or longest is None or warm_up < longest or not slow:
         return
@@ -65,7 +71,7 @@ def _warm_up(draft: Draft, path: Path, found: list[Sketch]) -> None:
     draft.wrong((*path, where), what, "Write a shorter warm_up.")
 
 
-def _time(draft: Draft, path: Path, key: str) -> float | None:
+def gate_time(draft: Draft, path: Path, key: str) -> float | None:
     """The gate's time in seconds, its default where none is written; None if unreadable."""
     entry = draft.mapping(*path)
     if key not in entry:

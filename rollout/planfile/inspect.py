@@ -8,7 +8,7 @@ from pathlib import Path
 from rollout.domain.diagnostics import Diagnostic, Place
 from rollout.planfile import bodies, rules, schema, substitute, text
 from rollout.planfile.draft import Draft
-from rollout.planfile.rules import ProviderCheck
+from rollout.planfile.provider import Providers
 from rollout.planfile.substitute import Inputs
 from rollout.planfile.wording import ROOT, shown
 
@@ -18,7 +18,7 @@ def inspect(
     *,
     variables: Mapping[str, str],
     environment: Mapping[str, str],
-    check_provider: ProviderCheck | None = None,
+    providers: Providers | None = None,
 ) -> tuple[tuple[Draft, tuple[bytes, ...]] | None, tuple[Diagnostic, ...]]:
     """A checked draft with its request bodies, or None and what is wrong, sorted by place.
 
@@ -26,7 +26,7 @@ def inspect(
         path: As the user typed it; findings name it so.
         variables: Values for the plan's variables, by name.
         environment: For ``${env.X}``, and ``ROLLOUT_VAR_x`` for the variable ``x``.
-        check_provider: Asks the endpoint's adapter about its own keys and files; None: not asked.
+        providers: Ask the endpoint's adapter about its own keys and files; None: nobody is asked.
     """
     document = text.read(path)
     if not isinstance(document.data, dict):
@@ -35,7 +35,7 @@ def inspect(
     substitute.fill(draft, Inputs(variables, environment))
     rules.set_apart(draft)
     schema.check(draft)
-    rules.check(draft, check_provider)
+    rules.check(draft, providers)
     requests = bodies.gather(draft)
     return (None, draft.findings) if draft.findings else ((draft, requests), ())
 

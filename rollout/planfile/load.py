@@ -10,10 +10,10 @@ from rollout.domain.errors import PlanInvalid
 from rollout.domain.plan import Plan
 from rollout.planfile.build import build
 from rollout.planfile.inspect import inspect
-from rollout.planfile.rules import ProviderCheck
+from rollout.planfile.provider import Providers
 from rollout.planfile.substitute import Inputs
 
-__all__ = ["Inputs", "ProviderCheck", "examine", "load"]
+__all__ = ["Inputs", "Providers", "examine", "load"]
 
 
 def load(
@@ -21,7 +21,7 @@ def load(
     *,
     variables: Mapping[str, str],
     environment: Mapping[str, str],
-    check_provider: ProviderCheck | None = None,
+    providers: Providers | None = None,
 ) -> Plan:
     """The plan in the file at ``path``.
 
@@ -29,7 +29,7 @@ def load(
         PlanInvalid: with every finding, sorted by place.
     """
     plan, findings = examine(
-        path, variables=variables, environment=environment, check_provider=check_provider
+        path, variables=variables, environment=environment, providers=providers
     )
     if plan is None:
         raise PlanInvalid(findings)
@@ -41,10 +41,10 @@ def examine(
     *,
     variables: Mapping[str, str],
     environment: Mapping[str, str],
-    check_provider: ProviderCheck | None = None,
+    providers: Providers | None = None,
 ) -> tuple[Plan | None, tuple[Diagnostic, ...]]:
     """The plan in the file at ``path``, or None and what is wrong; see ``inspect``."""
     checked, findings = inspect(
-        path, variables=variables, environment=environment, check_provider=check_provider
+        path, variables=variables, environment=environment, providers=providers
     )
     return (None if checked is None else build(*checked)), findings

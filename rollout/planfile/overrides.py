@@ -9,20 +9,22 @@ from rollout.planfile.wording import LATER, Path, shown
 
 
 class Clash(ValueError):
-    """Two keys set the same value, or one sets a part of the other's."""
+    """Two keys set the same value, or one sets a part of the other's, or one sets none."""
 
 
 def nested(given: Mapping[str, object]) -> dict[str, object]:
     """Dotted keys opened; keys further inside stay as they are, for they may hold dots.
 
     Raises:
-        Clash: two keys exclude one another.
+        Clash: two keys exclude one another, or a value is none (a secret).
 
     >>> nested({"instance_count": 2, "request_settings.max_queue_wait_ms": 500})
     {'instance_count': 2, 'request_settings': {'max_queue_wait_ms': 500}}
     """
     found: dict[str, object] = {}
     for key, value in given.items():
+        if [*_secrets(value, ())]:
+            raise Clash(key)
         _put(found, key, value)
     return found
 

@@ -2,57 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Sequence
 
 from rollout.domain.diagnostics import Place
+from rollout.domain.plan import Metering
 from rollout.domain.roles import BASELINE, CANDIDATE
 from rollout.domain.units import spell_duration
-from rollout.planfile import forms, gate_rules, metrics, overrides, stage_rules
+from rollout.planfile import forms, gate_rules, measure_rules, metrics, overrides, stage_rules
 from rollout.planfile.draft import Draft
 from rollout.planfile.files import Kind, absolute, kind_of, missing
+from rollout.planfile.provider import (
+    Abilities,
+    Deployment,
+    Flaw,
+    ProviderCheck,
+    Providers,
+    Subject,
+)
 from rollout.planfile.stages import Sketch, sketches, wait_seconds
 from rollout.planfile.wording import Path, shown
 
-# What is wrong in a provider's file: what, do, the keys down to the value, and its line and column
-# from 1; None: it is not written there but in the plan.
-Flaw = tuple[str, str, tuple[str, ...], tuple[int, int] | None]
-
-
-class ProviderCheck(Protocol):
-    """What only an endpoint's adapter can say about a plan, without touching anything."""
-
-    @property
-    def most_instances(self) -> int:
-        """More than this a deployment cannot have."""
-        ...
-
-    def endpoint(
-        self, options: Mapping[str, object], deployments: Collection[str] | None
-    ) -> Sequence[tuple[str, str, str]]:
-        """Problems with the provider's own keys below ``endpoint``: (key, what, do).
-
-        A key may have dots; an empty one means the endpoint as a whole. ``deployments`` are the
-        plan's; None where they cannot be read.
-        """
-        ...
-
-    def endpoint_file(self, file: str) -> Sequence[Flaw]:
-        """Problems with the endpoint's file, by absolute path."""
-        ...
-
-    def deployment(
-        self, name: str | None, file: str, overrides: Mapping[str, object]
-    ) -> Sequence[Flaw]:
-        """Problems with a deployment's file, by absolute path, and with ``set:``.
-
-        ``name`` is the deployment's; None where the plan's cannot be read.
-        """
-        ...
-
-
-PROVIDERS = ("local",)  # whose keys and files can be checked
+PROVIDERS = ("local", "azureml")  # whose keys and files can be checked
 OWN_KEYS = ("provider", "name", "file")  # of ``endpoint``; the others are the provider's
+OF_METRICS = ("provider", "custom")  # of ``metrics``; the others are the meter's
 
 
 def set_apart(draft: Draft) -> None:
@@ -66,20 +38,27 @@ def _foreign(draft: Draft) -> bool:
     return draft.text("endpoint", "provider") not in (None, *PROVIDERS)
 
 
-def check(draft: Draft, provider: ProviderCheck | None) -> None:
+def check(draft: Draft, providers: Providers | None) -> None:
     """Note everything that does not fit together, on whatever parts can be read."""
     stages = sketches(draft)
-    if _foreign(draft):
-        provider = None
+    provider = _provider(draft, providers)
+    about = _subject(draft)
+    able = Abilities() if provider is None else provider.abilities(about)
     _names(draft)
     metrics.check(draft)
     gate_rules.check(draft)
-    stage_rules.check(draft, stages)
+    measure_rules.check(draft, able)
+    stage_rules.check(draft, stages, able)
     _requests(draft)
     _deadline(draft, stages)
-    _files(draft, provider)
     if provider is not None:
-        _scales(draft, stages, provider)
+        _ask(draft, provider, about)
+    _scales(draft, stages, able)
+
+
+def _provider(draft: Draft, providers: Providers | None) -> ProviderCheck | None:
+    name = draft.text("endpoint", "provider")
+    return providers(name) if providers is not None and name in PROVIDERS else None
 
 
 def _names(draft: Draft) -> None:
@@ -123,20 +102,38 @@ def _least(draft: Draft, stage: Sketch) -> float:
     return after + max(waits, forms.duration(gate) if isinstance(gate, str) else 0.0)
 
 
-def _files(draft: Draft, provider: ProviderCheck | None) -> None:
-    if provider is not None:
-        _options(draft, provider)
-    of_endpoint = _file(draft, ("endpoint", "file"))
-    if of_endpoint is not None and provider is not None:
-        _note(draft, "endpoint", provider.endpoint_file(of_endpoint))
-    for role in (BASELINE, CANDIDATE):
-        overrides.check(draft, role)
-        found = _file(draft, (role, "file"))
-        if found is not None and provider is not None:
-            _deployment(draft, role, found, provider)
-        if "set" in draft.mapping(role) and "file" not in draft.mapping(role):
-            do = "Add 'file: ...', or remove 'set'."
-            draft.wrong_key((role, "set"), "there is no file whose values it could replace.", do)
+def _subject(draft: Draft) -> Subject:
+    """What the provider is asked about; what is wrong with files and ``set`` is noted."""
+    return Subject(
+        endpoint=draft.text("endpoint", "name"),
+        options=options(draft),
+        file=_file(draft, ("endpoint", "file")),
+        metering=metering(draft),
+        deployments={role: _deployment(draft, role) for role in (BASELINE, CANDIDATE)},
+    )
+
+
+def _deployment(draft: Draft, role: str) -> Deployment:
+    overrides.check(draft, role)
+    if "set" in draft.mapping(role) and "file" not in draft.mapping(role):
+        do = "Add 'file: ...', or remove 'set'."
+        draft.wrong_key((role, "set"), "there is no file whose values it could replace.", do)
+    name, file = draft.text(role, "deployment"), _file(draft, (role, "file"))
+    try:
+        return Deployment(name, file, overrides.nested(draft.mapping(role, "set")))
+    except overrides.Clash:
+        return Deployment(name, None, {})
+
+
+def _ask(draft: Draft, provider: ProviderCheck, about: Subject) -> None:
+    for path, what, do in provider.problems(about):
+        if len(path) == 1 or not draft.told(path):  # else the schema has said it
+            draft.wrong(path, what, do)
+    if about.file is not None:
+        _note(draft, "endpoint", provider.endpoint_file(about))
+    for role, deployment in about.deployments.items():
+        if deployment.file is not None:
+            _note(draft, role, provider.deployment(about, role))
 
 
 def _file(draft: Draft, path: Path) -> str | None:
@@ -154,26 +151,15 @@ def _file(draft: Draft, path: Path) -> str | None:
     return None
 
 
-def _options(draft: Draft, provider: ProviderCheck) -> None:
-    names = [draft.text(role, "deployment") for role in (BASELINE, CANDIDATE)]
-    known = [each for each in names if each is not None]
-    deployments = known if len(known) == len(names) else None
-    for key, what, do in provider.endpoint(options(draft), deployments):
-        draft.wrong(("endpoint", *filter(None, key.split("."))), what, do)
-
-
 def options(draft: Draft) -> dict[str, object]:
     """The keys of ``endpoint`` that only its provider understands."""
     return {key: each for key, each in draft.mapping("endpoint").items() if key not in OWN_KEYS}
 
 
-def _deployment(draft: Draft, role: str, file: str, provider: ProviderCheck) -> None:
-    try:
-        changes = overrides.nested(draft.mapping(role, "set"))
-    except overrides.Clash:
-        return
-    name = draft.text(role, "deployment")
-    _note(draft, role, provider.deployment(name, file, changes))
+def metering(draft: Draft) -> Metering:
+    """Who measures."""
+    own = {key: each for key, each in draft.mapping("metrics").items() if key not in OF_METRICS}
+    return Metering(draft.text("metrics", "provider") or "", own)
 
 
 def _note(draft: Draft, part: str, flaws: Sequence[Flaw]) -> None:
@@ -196,9 +182,9 @@ def _setting(draft: Draft, part: str, path: tuple[str, ...]) -> Path | None:
     return None
 
 
-def _scales(draft: Draft, stages: Sequence[Sketch], provider: ProviderCheck) -> None:
+def _scales(draft: Draft, stages: Sequence[Sketch], able: Abilities) -> None:
     """No stage asks for more instances than a deployment can have."""
-    most = provider.most_instances
+    most = able.instances
     for stage in stages:
         path = (*stage.value_path, "instances")
         try:

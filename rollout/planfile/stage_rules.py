@@ -7,24 +7,24 @@ from dataclasses import dataclass, field
 
 from rollout.domain.roles import BASELINE, CANDIDATE
 from rollout.planfile.draft import Draft
-from rollout.planfile.gate_rules import of_metric, relative_metrics
+from rollout.planfile.gate_rules import of_metric, probed, relative_metrics
 from rollout.planfile.metrics import AGREEMENT, REQUESTS
+from rollout.planfile.provider import Abilities
 from rollout.planfile.stages import OBSERVED, Sketch, role, role_of
 from rollout.planfile.wording import Path, listed, meant, shown
 
 BOOTSTRAP = "bootstrap"  # the id of the stage that a baseline's file brings
 WHOLE = 100  # percent
-MIRROR_MOST = 50  # percent; Azure ML's limit, which the local endpoint keeps
 
 
-def check(draft: Draft, stages: Sequence[Sketch]) -> None:
+def check(draft: Draft, stages: Sequence[Sketch], able: Abilities) -> None:
     """Note every stage that cannot work where it stands."""
     _ids(draft)
     for stage in stages:
         _gate(draft, stage)
         _deployment(draft, stage)
         _smoke(draft, stage)
-    _walk(draft, stages)
+    _walk(draft, stages, able)
 
 
 def _ids(draft: Draft) -> None:
@@ -86,6 +86,7 @@ class _Traffic:
     """What the stages so far have done.
 
     Args:
+        able: What the endpoint's provider can do.
         live: The candidate's percentage of live requests; None: it could not be read.
         mirror: Its percentage of mirrored requests; None: it could not be read.
         shifted: The stage that gave it live traffic.
@@ -94,6 +95,7 @@ class _Traffic:
         paired: Gates that have looked at mirrored requests.
     """
 
+    able: Abilities
     live: int | None = 0
     mirror: int | None = 0
     shifted: Sketch | None = None
@@ -102,8 +104,8 @@ class _Traffic:
     paired: set[str] = field(default_factory=set)
 
 
-def _walk(draft: Draft, stages: Sequence[Sketch]) -> None:
-    traffic = _Traffic()
+def _walk(draft: Draft, stages: Sequence[Sketch], able: Abilities) -> None:
+    traffic = _Traffic(able)
     births = [each for each in stages if each.kind == "create" and each.value == CANDIDATE]
     for stage in stages:
         if not _served(draft, stage, traffic, births):
@@ -182,10 +184,13 @@ def _mirror(draft: Draft, stage: Sketch, traffic: _Traffic) -> None:
         )
         draft.wrong_key(stage.value_path, what, "Put mirror stages before the first shift.")
         return
-    if share is not None and share > MIRROR_MOST:
-        most = f"the local endpoint mirrors at most {MIRROR_MOST} %, as Azure ML does"
-        what = f"{most}; got {share} %."
-        draft.wrong(stage.value_path, what, f"Write {MIRROR_MOST}% or less.")
+    most = traffic.able.mirror
+    if share and not most:
+        do = "Remove the stage; the first shift can be a small one."
+        draft.wrong_key(stage.value_path, f"{traffic.able.mirrors}.", do)
+    elif share is not None and share > most:
+        what = f"{traffic.able.mirrors}; got {share} %."
+        draft.wrong(stage.value_path, what, f"Write {most}% or less.")
     traffic.mirror = share
 
 
@@ -249,15 +254,9 @@ def _answers(draft: Draft, path: Path, gate: str, traffic: _Traffic) -> None:
             f"{traffic.gone[BASELINE]} has deleted."
         )
         draft.wrong(path, what, f"Name a gate here without {AGREEMENT}.")
-    elif _probed(draft) or (gate in traffic.paired and all(each.warns for each in found)):
+    elif probed(draft) or (gate in traffic.paired and all(each.warns for each in found)):
         return
-    else:
+    elif traffic.able.answers:
         what = f"gate {shown(gate)} compares answers, and none are mirrored beside live traffic."
         do = f"name a gate here without {AGREEMENT}."
         draft.wrong(path, what, f"Add 'compare: {{probe: 1rps}}' to the plan, or {do}")
-
-
-def _probed(draft: Draft) -> bool:
-    """Whether the plan sends probes, or says something about it that cannot be read."""
-    compare = draft.data.get("compare", {})
-    return not isinstance(compare, dict) or "probe" in compare

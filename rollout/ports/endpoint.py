@@ -72,16 +72,32 @@ class Load(Protocol):
         ...
 
 
+Hold = Callable[[float], None]
+"""See that whoever drives may do so for that many more seconds; raises ``Fenced`` if it may not.
+
+Called last before a request that changes something leaves, and now and then during long work, so
+that nothing is sent by a runner that was taken over while it prepared it.
+"""
+
+
+def unfenced(_: float) -> None:
+    """A ``Hold`` for whoever has no rival."""
+
+
 class Endpoint(Protocol):
     """An endpoint of one provider, bound to one plan.
 
-    No call may take longer than ``call_seconds``: long work is begun here and seen in ``observe``.
-    ``pace`` is the number of seconds between two observations that are worth their cost.
+    No request that changes something may take longer than ``call_seconds``: long work is begun
+    here and seen in ``observe``. ``pace`` is the number of seconds between two observations that
+    are worth their cost, ``measure_pace`` that between two readings of measurements; ``lag`` how
+    many seconds closed measurements lie behind the present at most.
     Every method may raise ``EndpointAway`` (try again) or ``EndpointRefused`` (do not).
     """
 
     call_seconds: float
     pace: float
+    measure_pace: float
+    lag: float
 
     @property
     def key(self) -> str:
@@ -96,8 +112,17 @@ class Endpoint(Protocol):
         """The endpoint as it is now; an endpoint that is not there is a value, not an error."""
         ...
 
-    def perform(self, effect: Effect, *, run: str) -> None:
-        """Begin ``effect``, absolute and idempotent, stamped with the run's id."""
+    def perform(self, effect: Effect, *, run: str, hold: Hold = unfenced) -> None:
+        """Begin ``effect``, absolute and idempotent, stamped with the run's id.
+
+        Args:
+            effect: What shall be.
+            run: The run's id.
+            hold: Called before each request that changes something, and during long work.
+
+        Raises:
+            Fenced: by ``hold``; the request was not sent.
+        """
         ...
 
     def preflight(self) -> tuple[Finding, ...]:

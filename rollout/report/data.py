@@ -167,6 +167,9 @@ def preview_data(preview: Preview) -> Data:
             for step in preview.steps
         ],
         "changes": changes,
+        "checks": [
+            {"name": each.name, "ok": each.ok, "text": each.text} for each in preview.checks
+        ],
         "outlook": None if preview.outlook is None else _outlook(preview.outlook),
         "warnings": list(preview.warnings),
     }

@@ -177,6 +177,9 @@ def _arm(name: str, check: CheckJudgement, role: str) -> str:
     held = check.baseline_value if blue else check.candidate_value
     if not requests:
         return "" if blue else f"{name} no data"
+    if check.unit == "minutes":
+        beyond = "" if blue else f" (too slow in {events:,} of {requests:,} minutes)"
+        return f"{name} {words.value(check, held)}{beyond}"
     if check.unit == "seconds":
         return f"{name} {words.value(check, held)} ({events:,} of {requests:,} slow)"
     if check.unit != "share":

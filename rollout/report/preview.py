@@ -15,6 +15,7 @@ from rollout.gates.criteria import spell_seconds
 from rollout.gates.power.baseline import SPREAD, Baseline, Basis, Figure
 from rollout.gates.power.forecast import Catch, Chance, CheckForecast, StageForecast
 from rollout.gates.power.words import chance, lasting
+from rollout.ports.endpoint import Finding
 from rollout.report import words
 from rollout.report.rows import Ink, Part, Piece, Row, columns, row
 from rollout.runtime.begin import Course
@@ -46,6 +47,8 @@ def plan_table(preview: Preview, version: str, file: str) -> tuple[Row, ...]:
         rows += [*_step_rows(preview.steps), ()]
     if preview.outlook is not None and preview.outlook.stages:
         rows += [*_power(preview.outlook), (), *_exposure(preview.outlook), ()]
+    if preview.checks:
+        rows += [*_checks(preview.checks), ()]
     for text in preview.warnings:
         rows += _wrapped(Piece("Warning", Ink.WARN), text)
     return (*rows, *_sum(preview, file))
@@ -117,6 +120,14 @@ def _step_rows(steps: Sequence[Step]) -> tuple[Row, ...]:
         kind = Piece(step.kind.strip(), _INKS.get(step.kind, Ink.PLAIN))
         table.append([str(at), step.title, kind, step.change or "-", takes, step.waits])
     return columns(table, indent=2)
+
+
+def _checks(checks: Sequence[Finding]) -> Iterator[Row]:
+    """What the pre-checks say now; those that would stop the rollout come first."""
+    lead = Piece("Checks", Ink.STRONG)
+    for each in sorted(checks, key=lambda each: each.ok):
+        yield from _wrapped(lead, f"{'✔' if each.ok else '✖'} {each.name}: {each.text}")
+        lead = Piece("")
 
 
 def _wrapped(lead: Piece, text: str) -> Iterator[Row]:

@@ -269,7 +269,7 @@ def _check(check: CheckJudgement, run: Run, trail: Trail) -> Row:
 def _compared(check: CheckJudgement) -> str:
     ratio = words.ratio(check)
     if (
-        check.unit not in ("seconds", "mean")
+        check.unit not in ("seconds", "minutes", "mean")
         or not check.baseline_value
         or check.candidate_value is None
     ):

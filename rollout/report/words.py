@@ -101,7 +101,7 @@ def value(check: CheckJudgement, held: float | None) -> str:
     if held is None:
         return "-"
     match check.unit:
-        case "seconds":
+        case "seconds" | "minutes":
             return f"{held * 1000:.0f} ms" if held < 1 else f"{held:.2f} s"
         case "mean":
             return f"{held:,.5g}"

@@ -74,6 +74,7 @@ class Driver:
     stopping: Callable[[Run], bool] = lambda _: False
     mark: Callable[[str], None] = _nothing
     _alerted: float = field(default=float("-inf"), init=False)
+    _trouble: str = field(default="", init=False)
 
     def drive(self) -> Run | None:
         """Go on from wherever the journal says the run stands.
@@ -128,6 +129,9 @@ class Driver:
         except EndpointError as error:
             self._alert(run, f"The endpoint cannot be read: {error}")
             return None
+        if seen.trouble and seen.trouble != self._trouble:
+            self._tell(Alert(run, seen.trouble, self.journal.now()))
+        self._trouble = seen.trouble
         return seen
 
     def _follow(self, run: Run, seen: Seen | None, decision: Decision) -> None:
@@ -155,7 +159,7 @@ class Driver:
         if not self.lease.may_act(self.endpoint.call_seconds):
             return  # the append took that long: decide again, the intent is due as before
         try:
-            self.endpoint.perform(effect, run=run.id)
+            self.endpoint.perform(effect, run=run.id, hold=self.lease.hold)
         except EndpointError as error:
             refused = isinstance(error, EndpointRefused)
             self._append(EffectFailed(effect, str(error), refused))

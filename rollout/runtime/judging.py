@@ -15,7 +15,7 @@ from rollout.gates.rules import Rules, compile_rules
 from rollout.ports.clock import Clock
 from rollout.ports.endpoint import Endpoint
 from rollout.runtime.hearing import Hearing
-from rollout.runtime.meter import HISTOGRAM_EVERY, OUTAGE_STEP, PACE, dispersion_of
+from rollout.runtime.meter import HISTOGRAM_EVERY, dispersion_of, outages
 
 WHOLE = 100  # percent
 
@@ -38,7 +38,8 @@ def judge_now(
         endpoint: The real thing; only read.
         hearing: Listens to the answers.
         clock: For pacing.
-        seconds: How long to look at most; a verdict ends it sooner.
+        seconds: How much time to look at, at most; a verdict ends it sooner, and a source whose
+            measurements lag is waited for beyond it.
         told: Called with what the gate says while it looks.
 
     Raises:
@@ -53,7 +54,7 @@ def judge_now(
     began = clock.monotonic()
     timed = broken = began
     while True:
-        clock.sleep(PACE)
+        clock.sleep(endpoint.measure_pace)
         now = clock.monotonic()
         wanted = now - timed >= HISTOGRAM_EVERY
         hearing.probes.start()
@@ -67,8 +68,8 @@ def judge_now(
         if interval is not None:
             timed = now if wanted else timed
             evidence = ingest(rules, evidence, interval)
-        said = judge(rules, evidence, source_errors=int((now - broken) / OUTAGE_STEP))
-        if said.verdict is not Verdict.RUNNING or now - began >= seconds:
+        said = judge(rules, evidence, source_errors=outages(now - broken, endpoint))
+        if said.verdict is not Verdict.RUNNING or now - began >= seconds + endpoint.lag:
             hearing.probes.stop()
             return said
         told(said)

@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from rollout.domain.errors import Fenced, Locked
+from rollout.domain.errors import EndpointAway, Fenced, Locked
 from rollout.domain.run import Run
 from rollout.domain.units import spell_duration
 from rollout.ports.clock import Clock
@@ -85,6 +85,21 @@ class Lease:
     def may_act(self, seconds: float) -> bool:
         """Whether a call of at most ``seconds``, started now, ends before the lease does."""
         return self._clock.monotonic() - self._renewed + seconds < TTL
+
+    def hold(self, seconds: float) -> None:
+        """See that the lease lasts for so many more seconds; a ``Hold`` of the port ``Endpoint``.
+
+        Raises:
+            Fenced: another runner has it.
+            EndpointAway: the store takes too long to renew it; the call must not be begun.
+        """
+        if not self.may_act(seconds):
+            self.renew()
+        if not self.may_act(seconds):
+            raise EndpointAway(
+                "The lease could not be renewed in time for the call, which was not sent.",
+                do="It is tried again. Look whether the store of the journal is slow.",
+            )
 
     def release(self) -> None:
         """Let others in at once; a lease that is lost already stays lost."""

@@ -24,11 +24,10 @@ from rollout.runtime.hearing import Hearing, Interest
 from rollout.stats import dispersion
 from rollout.stats.counts import Counts
 
-PACE = 1.0  # seconds between readings
 HISTOGRAM_EVERY = 2.0  # seconds between readings with latencies
-OUTAGE_STEP = 10.0  # seconds of a broken source that count as one source error
+OUTAGE_STEP = 10.0  # seconds of a broken source that count as one source error, at least
 HISTORY = 3600.0  # seconds before the rollout that say how the baseline's errors cluster
-SILENCE = 300.0  # seconds without a closed interval after which a source counts as broken
+SILENCE = 300.0  # seconds without a closed interval, beyond the lag, that mean a broken source
 UNREACHED = ""  # a cursor: the source did not answer yet, so measurements begin once it does
 
 
@@ -92,11 +91,11 @@ class Meter:
         """
         now = self._clock.monotonic()
         tape = self._wound(run, now)
-        if now - tape.read_at < PACE:
+        if now - tape.read_at < self._endpoint.measure_pace:
             return None
         tape.read_at = now
         self._read(tape, now, mirrored=mirrored)
-        broken = _source_errors(tape, now)
+        broken = _source_errors(tape, now, self._endpoint)
         self.judgement = judge(self._rules, tape.evidence, source_errors=broken)
         due = tape.intervals and now - tape.appended_at >= _append_every(now - tape.began)
         if not due and not _news(run.judgement, self.judgement):
@@ -185,11 +184,16 @@ def _news(known: Judgement | None, found: Judgement) -> bool:
     return found.verdict is not verdict
 
 
-def _source_errors(tape: _Tape, now: float) -> int:
+def _source_errors(tape: _Tape, now: float, endpoint: Endpoint) -> int:
     """How often in a row the source failed; one that stays silent for long failed, too."""
-    if now - tape.heard_at >= SILENCE:
+    if now - tape.heard_at >= SILENCE + endpoint.lag:
         return SOURCE_ERRORS
-    return 0 if tape.broken_since is None else int((now - tape.broken_since) / OUTAGE_STEP)
+    return 0 if tape.broken_since is None else outages(now - tape.broken_since, endpoint)
+
+
+def outages(seconds: float, endpoint: Endpoint) -> int:
+    """How many source errors so long an outage is: one that is seldom asked has fewer."""
+    return int(seconds / max(OUTAGE_STEP, endpoint.measure_pace))
 
 
 def _append_every(seconds: float) -> float:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rollout.domain.errors import EndpointError
 from rollout.domain.measure import Arm
 from rollout.domain.plan import Plan
 from rollout.domain.units import spell_duration
 from rollout.gates.power.advice import warnings
-from rollout.gates.power.baseline import Baseline, Basis, Figure
+from rollout.gates.power.baseline import Baseline, Basis, Figure, Measuring
 from rollout.gates.power.forecast import StageForecast
 from rollout.gates.power.reach import Reach
 from rollout.gates.power.reckoning import asked, forecast
+from rollout.gates.published import MINUTE
 from rollout.gates.rules import compile_rules
 from rollout.ports.endpoint import Endpoint
 from rollout.runtime.begin import Course, Standing
@@ -22,6 +23,7 @@ from rollout.runtime.meter import HISTORY
 from rollout.stats import dispersion
 from rollout.stats.counts import Counts
 
+_MINUTES, _AZURE = "azure_monitor", "azureml"  # as plans name them; the first is the other's usual
 _TELLING = 500  # answers, below which a rate of errors or a latency says little
 
 
@@ -78,6 +80,14 @@ def outlook_of(
         except EndpointError as error:
             told.append(f"The power rests on no history of the endpoint: {error.what}")
     baseline = baseline_of(plan, past, stated)
+    measuring = _measuring(plan, endpoint, past)
+    baseline = replace(baseline, measuring=measuring)
+    if measuring.lag > 0:
+        told.append(
+            f"Measurements lie up to {spell_duration(measuring.lag)} behind: each gate's verdict "
+            "comes as much later than its own time says, and a bad candidate answers users for as "
+            "much longer. Let the first share be small."
+        )
     if baseline.rps is None:
         told.append(
             "The rate of requests is not known, so the power of the gates is not estimated. "
@@ -90,6 +100,15 @@ def outlook_of(
     for question, found in zip(questions, stages, strict=True):
         told += warnings(question, found)
     return Outlook(baseline, tuple(stages), tuple(told))
+
+
+def _measuring(plan: Plan, endpoint: Endpoint, past: Sequence[Arm]) -> Measuring:
+    own = plan.metrics.provider == _MINUTES
+    usual = plan.endpoint.provider == _AZURE and not plan.metrics.provider
+    published = own or (usual and "workspace" not in plan.metrics.options)
+    published = published or any(arm.published for arm in past)
+    pace = MINUTE if published else endpoint.measure_pace
+    return Measuring(pace, endpoint.lag, published)
 
 
 def baseline_of(plan: Plan, past: Sequence[Arm], stated: Stated) -> Baseline:

@@ -23,6 +23,7 @@ from rollout.domain.plan import (
 )
 from rollout.domain.run import Split
 from rollout.domain.units import spell_duration
+from rollout.ports.endpoint import Finding
 from rollout.runtime.begin import Course, Standing
 
 if TYPE_CHECKING:  # only to be read: most previews are made without
@@ -63,6 +64,7 @@ class Preview:
         steps: The stages in order; those already behind an open run are left out.
         warnings: Sentences a person should read before applying.
         outlook: What the gates would tell; None: nothing is gated, or nobody asked.
+        checks: What the plan's pre-checks say now; empty where none are ahead.
     """
 
     plan: Plan
@@ -71,6 +73,7 @@ class Preview:
     steps: tuple[Step, ...]
     warnings: tuple[str, ...] = ()
     outlook: Outlook | None = None
+    checks: tuple[Finding, ...] = ()
 
     @property
     def changes(self) -> dict[str, int]:
@@ -81,8 +84,21 @@ class Preview:
         }
 
 
+def checks_ahead(plan: Plan, standing: Standing) -> bool:
+    """Whether applying the plan would make its pre-checks."""
+    if standing.course is Course.NOTHING:
+        return False
+    run = standing.run
+    behind = run.at if run is not None and standing.course is Course.RESUME else 0
+    return any(isinstance(stage.work, Preflight) for stage in plan.stages[behind:])
+
+
 def preview_of(
-    plan: Plan, seen: Seen, standing: Standing, outlook: Outlook | None = None
+    plan: Plan,
+    seen: Seen,
+    standing: Standing,
+    outlook: Outlook | None = None,
+    checks: tuple[Finding, ...] = (),
 ) -> Preview:
     """Lay the plan over the endpoint as it is; the outlook's warnings come after the others."""
     if standing.course is Course.NOTHING:
@@ -98,7 +114,7 @@ def preview_of(
         if at >= behind and step is not None:
             steps.append(step)
     warnings = _warnings(plan, seen, standing) + (outlook.warnings if outlook else ())
-    return Preview(plan, seen, standing, tuple(steps), warnings, outlook)
+    return Preview(plan, seen, standing, tuple(steps), warnings, outlook, checks)
 
 
 def _step(plan: Plan, stage: Stage, seen: Seen, share: int) -> Step | None:

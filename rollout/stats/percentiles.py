@@ -164,11 +164,11 @@ def log_excess(candidate: Minute, baseline: Minute, quantile: float, factor: flo
     >>> round(log_excess(*minute, 0.95, 1.0), 3)
     0.693
     """
-    above, edge = _seconds(candidate, quantile), _seconds(baseline, quantile)
+    above, edge = seconds_of(candidate, quantile), seconds_of(baseline, quantile)
     if above is None or edge is None:
         return None
     known = [arm.requests for arm in (candidate, baseline) if arm.requests is not None]
-    if any(_tail(quantile) * requests < LEAST_TAIL * _MILLION for requests in known):
+    if any(tail_of(quantile) * requests < LEAST_TAIL * _MILLION for requests in known):
         return None
     return math.log(above) - math.log(edge) - math.log(factor)
 
@@ -192,19 +192,19 @@ def rank_counts(
     >>> rank_counts(grids.FAIL, *slow, 0.95, 1.1)
     (Counts(events=50, requests=100), Counts(events=46, requests=900))
     """
-    edge = _seconds(baseline, quantile)
+    edge = seconds_of(baseline, quantile)
     served, base_served = candidate.requests, baseline.requests
     if edge is None or not served or not base_served or min(served, base_served) < 0:
         return None
-    limit, tail = edge * factor, _tail(quantile)
-    known = {at: value for at in candidate.values if (value := _seconds(candidate, at))}
+    limit, tail = edge * factor, tail_of(quantile)
+    known = {at: value for at in candidate.values if (value := seconds_of(candidate, at))}
     if _passes(grid):
-        within = [_tail(at) for at, value in known.items() if value < limit]
-        most = min([served, *(_up(share * served) for share in within)])
+        within = [tail_of(at) for at, value in known.items() if value < limit]
+        most = min([served, *(up(share * served) for share in within)])
         return Counts(most, served), Counts(tail * base_served // _MILLION, base_served + 1)
-    beyond = [_tail(at) for at, value in known.items() if value > limit]
+    beyond = [tail_of(at) for at, value in known.items() if value > limit]
     least = max(beyond, default=0) * served // _MILLION
-    return Counts(least, served), Counts(_up(tail * base_served) + 1, base_served)
+    return Counts(least, served), Counts(up(tail * base_served) + 1, base_served)
 
 
 def shift_update(sums: Sequence[float], excess: float) -> tuple[float, float, float]:
@@ -245,15 +245,17 @@ def _sign(grid: Grid, excess: float) -> Counts:
     return Counts(int(event), 1)
 
 
-def _seconds(minute: Minute, quantile: float) -> float | None:
+def seconds_of(minute: Minute, quantile: float) -> float | None:
+    """What was published for a quantile; None: nothing, or no duration."""
     value = minute.values.get(quantile)
     return value if value is not None and 0.0 < value < math.inf else None
 
 
-def _tail(quantile: float) -> int:
+def tail_of(quantile: float) -> int:
     """The share beyond a quantile, in millionths."""
     return round((1.0 - quantile) * _MILLION)
 
 
-def _up(millionths: int) -> int:
+def up(millionths: int) -> int:
+    """Whole ones of millionths, rounded up."""
     return -(-millionths // _MILLION)

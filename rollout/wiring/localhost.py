@@ -10,7 +10,7 @@ from rollout.adapters.endpoints.local import administer
 from rollout.adapters.endpoints.local.administer import Running, Summary
 from rollout.adapters.endpoints.local.endpoint import build
 from rollout.adapters.endpoints.local.folder import key_of
-from rollout.adapters.endpoints.local.load import OpenLoopLoad
+from rollout.adapters.load.openloop import OpenLoopLoad
 from rollout.domain.endpoint import CreateEndpoint, Effect, PutDeployment, SetSplit
 from rollout.domain.errors import Locked, UsageError
 from rollout.domain.plan import Plan

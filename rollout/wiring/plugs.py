@@ -22,7 +22,10 @@ if TYPE_CHECKING:  # a short command must not pay for what it only names
 
 
 BUILT_IN = {
-    "rollout.endpoints": {"local": "rollout.adapters.endpoints.local.endpoint:build"},
+    "rollout.endpoints": {
+        "local": "rollout.adapters.endpoints.local.endpoint:build",
+        "azureml": "rollout.adapters.endpoints.azureml.endpoint:build",
+    },
     "rollout.stores": {"sqlite": "rollout.adapters.stores.sqlite:build"},
 }
 

@@ -4,6 +4,8 @@ It shares no code with the product, so that "no client request failed" is somebo
 """
 
 import asyncio
+import contextlib
+import ssl
 import threading
 import time
 from collections import Counter
@@ -23,13 +25,20 @@ class Answer:
 
 @dataclass
 class Traffic:
-    """Sends ``rps`` requests/s from ``start`` to ``stop``, whatever the answers do."""
+    """Sends ``rps`` requests/s from ``start`` to ``stop``, whatever the answers do.
+
+    Args:
+        tls: Whose certificates are believed; None: plain HTTP.
+        path: Of the scoring URI.
+    """
 
     port: int
     key: str
     bodies: list[bytes]
     rps: float = 100.0
     answers: list[Answer] = field(default_factory=list)
+    tls: ssl.SSLContext | None = None
+    path: str = "/score"
 
     def __post_init__(self) -> None:
         self._stop = threading.Event()
@@ -69,6 +78,9 @@ class Traffic:
             await asyncio.wait(tasks, timeout=TIMEOUT)
         for _, writer in self._idle:
             writer.close()
+        for _, writer in self._idle:
+            with contextlib.suppress(OSError):  # under TLS a farewell is waited for
+                await writer.wait_closed()
 
     async def _one(self, body: bytes) -> None:
         at, begun = time.time(), time.monotonic()
@@ -83,7 +95,8 @@ class Traffic:
         reader, writer = await self._connection()
         try:
             writer.write(
-                b"POST /score HTTP/1.1\r\nHost: endpoint\r\nContent-Type: application/json\r\n"
+                b"POST " + self.path.encode() + b" HTTP/1.1\r\nHost: endpoint\r\n"
+                b"Content-Type: application/json\r\n"
                 b"Authorization: Bearer " + self.key.encode() + b"\r\n"
                 b"Content-Length: " + str(len(body)).encode() + b"\r\n\r\n" + body
             )
@@ -113,4 +126,7 @@ class Traffic:
             if not reader.at_eof() and not writer.is_closing():
                 return reader, writer
             writer.close()
-        return await asyncio.open_connection("127.0.0.1", self.port)
+        host = None if self.tls is None else "localhost"
+        return await asyncio.open_connection(
+            "127.0.0.1", self.port, ssl=self.tls, server_hostname=host
+        )

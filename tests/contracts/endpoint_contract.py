@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 import pytest
 
 from rollout.domain.answers import Said
+from rollout.domain.decisions import MOVING
 from rollout.domain.endpoint import (
     Condition,
     CreateEndpoint,
@@ -18,7 +19,7 @@ from rollout.domain.endpoint import (
     ScaleDeployment,
     SetSplit,
 )
-from rollout.domain.errors import EndpointError, EndpointRefused
+from rollout.domain.errors import EndpointError, EndpointRefused, Fenced
 from rollout.domain.measure import NEVER, Arm, Interval
 from rollout.domain.plan import Plan
 from rollout.domain.roles import BASELINE, CANDIDATE
@@ -141,7 +142,7 @@ class EndpointContract:
     def served(self, bench: Bench, endpoint: Endpoint) -> Endpoint:
         """An endpoint with both deployments ready and all traffic on blue."""
         endpoint.perform(CreateEndpoint(), run=RUN)
-        bench.settle(lambda: endpoint.observe().exists)
+        bench.settle(lambda: (seen := endpoint.observe()).exists and not seen.busy)
         for effect in (PUT_BLUE, PUT_GREEN):
             endpoint.perform(effect, run=RUN)
         bench.settle(lambda: ready(endpoint, BLUE) and ready(endpoint, GREEN))
@@ -182,12 +183,12 @@ class EndpointContract:
 
     def test_a_new_deployment_becomes_ready_and_says_whose_it_is(self, bench, endpoint):
         endpoint.perform(CreateEndpoint(), run=RUN)
-        bench.settle(lambda: endpoint.observe().exists)
+        bench.settle(lambda: (seen := endpoint.observe()).exists and not seen.busy)
 
         endpoint.perform(PUT_BLUE, run=RUN)
 
         found = endpoint.observe().deployments[BLUE]
-        assert found.condition in (Condition.CREATING, Condition.READY)
+        assert found.condition in (*MOVING, Condition.READY)
         found = bench.settle(lambda: ready(endpoint, BLUE))
         assert (found.run, found.digest) == (RUN, endpoint.digest(BASELINE))
         assert endpoint.observe().traffic == {}
@@ -196,7 +197,7 @@ class EndpointContract:
         other = bench.endpoint()
 
         assert other.key == served.key == served.key.lower()
-        assert other.observe() == served.observe()
+        assert bench.settle(lambda: other.observe() == served.observe())
         assert [other.digest(role) for role in (BASELINE, CANDIDATE)] == [
             served.digest(role) for role in (BASELINE, CANDIDATE)
         ]
@@ -314,6 +315,22 @@ class EndpointContract:
 
         assert served.observe() == before
 
+    def test_an_order_of_a_runner_that_was_taken_over_is_not_carried_out(self, served):
+        before = served.observe()
+
+        def taken_over(_: float) -> None:
+            raise Fenced("somebody else drives", do="look")
+
+        for effect in (
+            SetSplit({BLUE: 60, GREEN: 40}),
+            ScaleDeployment(BLUE, 2),
+            DeleteDeployment(GREEN),
+        ):
+            with pytest.raises(Fenced):
+                served.perform(effect, run=RUN, hold=taken_over)
+
+        assert served.observe() == before
+
     def test_nothing_can_be_put_where_no_endpoint_is(self, endpoint):
         for effect in (PUT_BLUE, ALL_BLUE):
             with pytest.raises(EndpointRefused):
@@ -323,10 +340,10 @@ class EndpointContract:
 
     def test_a_deployment_that_is_not_ready_gets_no_traffic(self, bench, endpoint):
         endpoint.perform(CreateEndpoint(), run=RUN)
-        bench.settle(lambda: endpoint.observe().exists)
+        bench.settle(lambda: (seen := endpoint.observe()).exists and not seen.busy)
         endpoint.perform(PUT_BLUE, run=RUN)
 
-        if endpoint.observe().deployments[BLUE].condition is Condition.CREATING:
+        if endpoint.observe().deployments[BLUE].condition in MOVING:
             with pytest.raises(EndpointError):
                 endpoint.perform(ALL_BLUE, run=RUN)
 
@@ -425,8 +442,6 @@ class EndpointContract:
         tally = Tally(served)
         send(served, bench, 10)
         bench.settle(lambda: tally.requests(BASELINE) == 10)
-        assert all(arm.latency is None for arm in tally.arms(BASELINE))
-
         send(served, bench, 5)
         pass_time(bench, served)
         bench.settle(lambda: tally.read(histogram=True))

@@ -37,7 +37,7 @@ from rollout.domain.errors import EndpointAway, EndpointRefused
 from rollout.domain.measure import GROWTH, NEVER, Arm, Interval
 from rollout.domain.plan import Plan
 from rollout.ports.clock import Clock
-from rollout.ports.endpoint import Answer, Finding, Reading
+from rollout.ports.endpoint import Answer, Finding, Hold, Reading, unfenced
 
 MIRROR_LIMIT = 50  # percent, as at Azure
 WHOLE = 100  # percent
@@ -525,9 +525,13 @@ class FakeEndpoint:
         inputs: Mapping[str, str] | None = None,
         call_seconds: float = 5.0,
         pace: float = 1.0,
+        measure_pace: float = 1.0,
+        lag: float = 0.0,
     ) -> None:
         self.call_seconds = call_seconds
         self.pace = pace
+        self.measure_pace = measure_pace
+        self.lag = lag
         self._plan = plan
         self._world = world
         self._who = who
@@ -545,7 +549,8 @@ class FakeEndpoint:
     def observe(self) -> Seen:
         return self._called("observe", self._seen)
 
-    def perform(self, effect: Effect, *, run: str) -> None:
+    def perform(self, effect: Effect, *, run: str, hold: Hold = unfenced) -> None:
+        hold(self.call_seconds)
         self._called("perform", lambda real: self._perform(real, effect, run))
 
     def preflight(self) -> tuple[Finding, ...]:

@@ -31,10 +31,16 @@ def test_the_reference_of_the_commands_is_fresh():
     assert made.COMMANDS.read_text(encoding="utf-8") == made.commands()
 
 
+def test_the_page_of_azures_limits_is_fresh():
+    made = reference()
+
+    assert made.LIMITS.read_text(encoding="utf-8") == made.limits()
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_link_leads_somewhere(page):
     text = page.read_text(encoding="utf-8")
-    links = re.findall(r"\]\(([^)#\s]+)", text)
+    links = re.findall(r"\]\(([^)#\s]+)", re.sub(r"`[^`\n]+`", "", text))
 
     missing = [
         link for link in links if "://" not in link and not (page.parent / link).resolve().exists()

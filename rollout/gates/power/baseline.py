@@ -65,6 +65,21 @@ def lognormal(spread: float) -> Mapping[int, int]:
 
 
 @dataclass(frozen=True, slots=True)
+class Measuring:
+    """How measurements come.
+
+    Args:
+        pace: Seconds of the shortest interval.
+        lag: Seconds that they lie behind the present.
+        published: Latency comes as a few percentiles of each interval, not as counts.
+    """
+
+    pace: float = 1.0
+    lag: float = 0.0
+    published: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Baseline:
     """The baseline as the gates will find it.
 
@@ -78,6 +93,7 @@ class Baseline:
         shares: Custom ratio -> the baseline's share, 0..1, where it is known.
         class_share: Of each class of predictions. Numbers are sorted into as many bins that the
             baseline fills alike; of other classes it is a guess.
+        measuring: How that and the candidate's answers are measured.
     """
 
     rps: Figure | None = None
@@ -87,6 +103,7 @@ class Baseline:
     dispersion: float = 1.0
     shares: Mapping[str, float] = field(default_factory=dict)
     class_share: float = 1.0 / drift.PARTS
+    measuring: Measuring = Measuring()
 
     def edge(self, quantile: float) -> int:
         """The bucket above which about ``1 - quantile`` of the answers lie."""

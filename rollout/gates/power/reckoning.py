@@ -171,6 +171,7 @@ def catch(question: Question, rule: CheckRule, scale: Scale, effect: Effect | No
     setting = question.setting
     found = question.reach.curve(race, setting.limit)
     exposed = power.exposed(found, setting.exposed) if found else setting.exposed * setting.limit
+    exposed += _unseen(setting) * chance.probability
     tasteful = scale.factors or rule.shown.kind is Kind.DRIFT
     bad = None if tasteful else exposed * _badness(rule.failing, effect.value)
     return Catch(effect.name, chance, exposed, bad)
@@ -213,7 +214,13 @@ def _crash(question: Question, rule: CheckRule, scale: Scale) -> Crash | None:
     if failures is None:
         return None
     seconds = race.late + power.crash_seconds(traffic, race.walk, race.bound)
+    seconds += setting.baseline.measuring.lag
     return Crash(failures, seconds, setting.exposed * seconds)
+
+
+def _unseen(setting: Setting) -> float:
+    """Users' requests that the candidate answers while what decides is on its way."""
+    return setting.exposed * setting.baseline.measuring.lag
 
 
 def _smallest(question: Question, rule: CheckRule, scale: Scale) -> str | None:

@@ -106,19 +106,24 @@ class Setting:
             return "the candidate gets no requests here"
         if side.relative and self.beside <= 0:
             return "nothing is left to compare with"
+        return self._unknown(side)
+
+    def _unknown(self, side: Side) -> str:
+        why = ""
         match side.kind:
             case Kind.BOUNDED:
-                return "how much its values vary is not known"
+                why = "how much its values vary is not known"
             case Kind.MEAN if not side.relative:
-                return "the baseline's own mean is not known"
+                why = "the baseline's own mean is not known"
             case Kind.RATIO if side.name not in self.baseline.shares:
-                return "the baseline's own share is not known"
+                why = "the baseline's own share is not known"
+            case Kind.LATENCY if self.baseline.measuring.published:
+                why = "only its percentiles are published, and what they tell was not reckoned"
             case Kind.AGREEMENT if self.noisy:
-                return "how often the baseline's own answers differ is not known"
+                why = "how often the baseline's own answers differ is not known"
             case Kind.AGREEMENT if self.paired <= 0:
-                return "no answers are compared here"
-            case _:
-                return ""
+                why = "no answers are compared here"
+        return why
 
     def unplaced(self, side: Side) -> bool:
         """Whether a pass depends on a latency of the baseline that nobody knows."""
@@ -151,4 +156,5 @@ def setting_of(plan: Plan, rules: Rules, at: int, baseline: Baseline, rps: float
         live=live,
         noisy=plan.compare.noise and probed > 0,
         first=at <= watched,
+        pace=max(_PACE, baseline.measuring.pace),
     )

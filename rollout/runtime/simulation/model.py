@@ -23,7 +23,7 @@ from rollout.domain.measure import Arm
 from rollout.domain.plan import Create, Delete, Expect, Plan, Scale, Smoke
 from rollout.domain.roles import BASELINE, CANDIDATE
 from rollout.domain.run import Run, Split, Step
-from rollout.ports.endpoint import Answer, Finding, Load, Reading
+from rollout.ports.endpoint import Answer, Finding, Hold, Load, Reading, unfenced
 from rollout.ports.observer import Appended, Notice, Waiting, Watched
 from rollout.runtime.simulation.traffic import Shares, Source
 
@@ -86,6 +86,8 @@ class ModelEndpoint:
 
     call_seconds = 0.0
     pace = 1.0  # seconds
+    measure_pace = 1.0
+    lag = 0.0
 
     def __init__(
         self,
@@ -130,8 +132,9 @@ class ModelEndpoint:
         split = self._split
         return Seen(True, busy, dict(self._deployments), split.traffic, split.mirror)
 
-    def perform(self, effect: Effect, *, run: str) -> None:
+    def perform(self, effect: Effect, *, run: str, hold: Hold = unfenced) -> None:
         """Begin what was ordered; it ends after its time."""
+        hold(self.call_seconds)
         match effect:
             case CreateEndpoint():
                 return

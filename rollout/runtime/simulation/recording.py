@@ -22,13 +22,14 @@ from rollout.domain.errors import EndpointAway, PlanInvalid
 from rollout.domain.measure import NEVER, Arm, Interval, bucket_of, edge
 from rollout.domain.roles import BASELINE, CANDIDATE
 from rollout.domain.run import Exposure
-from rollout.runtime.meter import OUTAGE_STEP, PACE
+from rollout.runtime.meter import OUTAGE_STEP
 from rollout.runtime.simulation.traffic import Shares
 
 MOST = 20  # findings that are told; a file of another form has one in every line
 _KEYS = ("start", "seconds", "deployment", "requests", "errors", "latency_ms")
 _NEEDED = _KEYS[:-1]
 _SLACK = 1e-6  # seconds
+_SHORTEST = 1.0  # seconds between two looks
 _DIGITS = 6  # of an edge, cut down so that it is still in its own bucket
 
 
@@ -323,4 +324,4 @@ class Replay:
     def wait(self, observed: float, *, guard: bool) -> float:  # noqa: ARG002 - its own pace
         """As long as the next interval lasts."""
         left = self._left()
-        return OUTAGE_STEP if left is None else max(PACE, left - self._passed)
+        return OUTAGE_STEP if left is None else max(_SHORTEST, left - self._passed)

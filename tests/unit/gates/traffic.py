@@ -7,9 +7,10 @@ import random
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import accumulate
+from statistics import NormalDist
 
 from rollout.domain.criteria import Check, Gate, Risk
-from rollout.domain.measure import NEVER, Arm, Interval, bucket_of
+from rollout.domain.measure import NEVER, Arm, Interval, Published, bucket_of
 from rollout.domain.plan import DeploymentRef, EndpointRef, Plan, Shift, Stage
 from rollout.domain.roles import BASELINE, CANDIDATE
 from rollout.domain.units import Allowance
@@ -125,3 +126,63 @@ def latencies(
             arms[role] = Arm(sum(found.values()), 0, found)
         yield Interval(at, at + seconds, arms)
         at += seconds
+
+
+SHARES = (0.5, 0.9, 0.95, 0.99)  # of what Azure Monitor publishes
+
+
+def minutes(
+    seed: int,
+    slowdown: Callable[[float], float] = lambda _: 1.0,
+    *,
+    rps: float = 50,
+    share: float = 0.1,
+    median: float = 0.08,
+    errors: float = 0.0,
+    drift: float = 0.1,
+) -> Iterator[Interval]:
+    """Endless minutes of which only percentiles are known; both arms drift together.
+
+    Args:
+        seed: Of the traffic.
+        slowdown: Time since the start -> factor on the candidate's latency.
+        rps: Requests per second of both arms.
+        share: The candidate's part of them.
+        median: Of the baseline's lognormal latencies, seconds.
+        errors: Share of the requests that fail, of both arms.
+        drift: Standard deviation of the logarithm of what both arms share.
+    """
+    rng = seeded(seed)
+    counts = {
+        CANDIDATE: poisson(rng, rps * 60 * share),
+        BASELINE: poisson(rng, rps * 60 * (1 - share)),
+    }
+    at = 0.0
+    while True:
+        common = math.log(median) + rng.gauss(0.0, drift)
+        arms = {}
+        for role, count in counts.items():
+            number = count()
+            mean = common + (math.log(slowdown(at)) if role == CANDIDATE else 0.0)
+            bad = sum(rng.random() < errors for _ in range(number)) if errors else 0
+            values = _percentiles(rng, number, mean)
+            minute = Published(at, values, number, bad)
+            arms[role] = Arm(number, bad, published=(minute,))
+        yield Interval(at, at + 60.0, arms)
+        at += 60.0
+
+
+def _percentiles(rng: random.Random, requests: int, mean: float) -> dict[float, float]:
+    """Order statistics of lognormal latencies (sigma 0.5), without drawing all of them."""
+    grown, last, masses = 0.0, 0, []
+    for share in SHARES:
+        rank = max(1, math.ceil(share * requests - 1e-9))
+        grown += rng.gammavariate(rank - last, 1.0) if rank > last else 0.0
+        last = rank
+        masses.append(grown)
+    whole = grown + rng.gammavariate(requests + 1 - last, 1.0)
+    normal = NormalDist(mean, 0.5)
+    return {
+        share: math.exp(normal.inv_cdf(mass / whole))
+        for share, mass in zip(SHARES, masses, strict=True)
+    }

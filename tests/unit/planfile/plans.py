@@ -7,7 +7,8 @@ from pathlib import Path
 
 from rollout.domain.diagnostics import Diagnostic
 from rollout.domain.plan import Plan
-from rollout.planfile.load import ProviderCheck, examine
+from rollout.planfile.load import examine
+from rollout.planfile.provider import ProviderCheck
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 VALID = REPOSITORY / "tests" / "plans" / "valid"
@@ -43,7 +44,10 @@ def look(
     file = folder / name
     file.write_bytes(text.encode() if isinstance(text, str) else text)
     return examine(
-        file, variables=variables or {}, environment=environment or {}, check_provider=provider
+        file,
+        variables=variables or {},
+        environment=environment or {},
+        providers=None if provider is None else lambda _: provider,
     )
 
 

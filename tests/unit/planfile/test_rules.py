@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from rollout.planfile.rules import Flaw
+from rollout.domain.diagnostics import Diagnostic
+from rollout.domain.plan import Metering
+from rollout.planfile.provider import Abilities, Deployment, Flaw, Problem, Subject
 from tests.unit.planfile.plans import HEAD, SMALL, STAGES, look, told
 
 
@@ -16,29 +18,39 @@ from tests.unit.planfile.plans import HEAD, SMALL, STAGES, look, told
 class Adapter:
     """Refuses a port and a file, and remembers what it was asked."""
 
+    able: Abilities = field(default_factory=Abilities)
     asked: list[object] = field(default_factory=list)
 
-    most_instances = 50
+    def abilities(self, about: Subject) -> Abilities:
+        return self.able
 
-    def endpoint(
-        self, options: Mapping[str, object], deployments: Collection[str] | None
-    ) -> Sequence[tuple[str, str, str]]:
-        self.asked.append((options, deployments))
-        return [("port", "the port is taken.", "Choose another."), ("", "no memory.", "Add some.")]
+    def problems(self, about: Subject) -> Sequence[Problem]:
+        self.asked.append(about)
+        return [
+            (("endpoint", "port"), "the port is taken.", "Choose another."),
+            (("endpoint",), "no memory.", "Add some."),
+        ]
 
-    def endpoint_file(self, file: str) -> Sequence[Flaw]:
-        self.asked.append(file)
+    def endpoint_file(self, about: Subject) -> Sequence[Flaw]:
+        self.asked.append(about.file)
         return [("auth_mode is 'x'.", "Write key.", ("auth_mode",), (3, 12))]
 
-    def deployment(
-        self, name: str | None, file: str, overrides: Mapping[str, object]
-    ) -> Sequence[Flaw]:
-        self.asked.append((name, file, overrides))
+    def deployment(self, about: Subject, role: str) -> Sequence[Flaw]:
+        self.asked.append(role)
         return [
             ("it names no model.", "Add 'model: {path: ...}'.", (), None),
             ("a.b is 1.", "Write 2.", ("a", "b"), None),
             ("c is 1.", "Write 3.", ("c",), (7, 4)),
         ]
+
+
+NONE = Subject(
+    "my-endpoint",
+    {},
+    None,
+    Metering(),
+    {"baseline": Deployment("blue", None, {}), "candidate": Deployment("green", None, {})},
+)
 
 
 def test_the_adapters_problems_have_places_in_the_plan(tmp_path: Path) -> None:
@@ -49,6 +61,7 @@ def test_the_adapters_problems_have_places_in_the_plan(tmp_path: Path) -> None:
 
     _, findings = look(tmp_path, text, provider=adapter)
 
+    green = Deployment("green", str(tmp_path / "green.yml"), {"a": {"b": 1}})
     assert told(findings) == [
         "7:4 candidate.file: c is 1. Write 3.",
         "4:11 endpoint: no memory. Add some.",
@@ -58,8 +71,20 @@ def test_the_adapters_problems_have_places_in_the_plan(tmp_path: Path) -> None:
     ]
     assert str(findings[0]) == f"{tmp_path}/green.yml:7:4: candidate.file: c is 1. Write 3."
     assert adapter.asked == [
-        ({"port": 80}, ["blue", "green"]),
-        ("green", str(tmp_path / "green.yml"), {"a": {"b": 1}}),
+        NONE._replace(options={"port": 80}, deployments={**NONE.deployments, "candidate": green}),
+        "candidate",
+    ]
+
+
+def test_what_the_schema_has_told_the_adapter_does_not_tell_again(tmp_path: Path) -> None:
+    text = SMALL.replace("local,", "local, subscription: 5,")
+    adapter = Adapter()
+    adapter.problems = lambda _: [(("endpoint", "subscription"), "no id.", "Write one.")]
+
+    _, findings = look(tmp_path, text, provider=adapter)
+
+    assert told(findings) == [
+        '4:43 endpoint.subscription: 5 stands here; it must be text. Put it in quotes: "5".'
     ]
 
 
@@ -73,7 +98,7 @@ def test_the_adapter_is_asked_about_the_endpoints_file(tmp_path: Path) -> None:
     )
 
     assert f"{file}:3:12: endpoint.file: auth_mode is 'x'. Write key." in map(str, findings)
-    assert adapter.asked == [({}, ["blue", "green"]), str(file)]
+    assert adapter.asked == [NONE._replace(file=str(file)), str(file)]
 
 
 def test_the_adapter_is_not_asked_about_a_file_that_is_missing(tmp_path: Path) -> None:
@@ -81,20 +106,106 @@ def test_the_adapter_is_not_asked_about_a_file_that_is_missing(tmp_path: Path) -
 
     look(tmp_path, SMALL.replace("green}", "green, file: none.yml}"), provider=adapter)
 
-    assert adapter.asked == [({}, ["blue", "green"])]
+    assert adapter.asked == [NONE]
+
+
+def test_the_adapter_is_not_asked_about_a_file_that_is_set_to_two_values(tmp_path: Path) -> None:
+    (tmp_path / "green.yml").write_text("{}")
+    text = SMALL.replace("green}", "green, file: green.yml, set: {a.b: 1, a: {b: 2}}}")
+    adapter = Adapter()
+
+    look(tmp_path, text, provider=adapter)
+
+    assert adapter.asked == [NONE]
+
+
+def test_the_adapter_is_told_who_measures(tmp_path: Path) -> None:
+    adapter = Adapter()
+
+    look(
+        tmp_path,
+        SMALL + "metrics: {provider: log_analytics, workspace: w, custom: {}}\n",
+        provider=adapter,
+    )
+
+    assert adapter.asked == [NONE._replace(metering=Metering("log_analytics", {"workspace": "w"}))]
 
 
 def test_a_deployment_has_no_more_instances_than_its_provider_allows(tmp_path: Path) -> None:
     scales = "stages: [{scale: {deployment: blue, instances: 51}}, {shift: 100%}]\n"
 
-    _, findings = look(tmp_path, HEAD + scales, provider=Adapter())
+    _, findings = look(tmp_path, HEAD + scales, provider=Adapter(Abilities(instances=50)))
 
     what = "a deployment has at most 50 instances here, not 51. Write 50 or less."
     assert f"7:48 stages[0].scale.instances: {what}" in told(findings)
 
 
-def test_of_another_provider_only_the_provider_is_told(tmp_path: Path) -> None:
-    text = SMALL.replace("local,", "azureml, port: 80, subscription: s, file: endpoint.yml,")
+@pytest.mark.parametrize(
+    ("share", "able", "expected"),
+    [
+        (
+            "20%",
+            Abilities(mirror=10, mirrors="nobody mirrors more than 10 %"),
+            ["7:19 stages[0].mirror: nobody mirrors more than 10 %; got 20 %. Write 10% or less."],
+        ),
+        (
+            "20%",
+            Abilities(mirror=0, mirrors="no mirror"),
+            [
+                "7:11 stages[0].mirror: no mirror. Remove the stage; the first shift can be a small one."
+            ],
+        ),
+        ("0%", Abilities(mirror=0), []),
+        ("50%", Abilities(), []),
+    ],
+    ids=["too-much", "none-at-all", "nothing", "enough"],
+)
+def test_a_mirror_is_within_what_the_provider_can_do(
+    tmp_path: Path, share: str, able: Abilities, expected: list[str]
+) -> None:
+    stages = f"stages: [{{mirror: {share}}}, {{shift: 100%}}]\n"
+
+    _, findings = look(tmp_path, HEAD + stages, provider=Adapter(able))
+
+    assert [each for each in told(findings) if "stages" in each] == expected
+
+
+def test_what_only_answers_tell_is_refused_where_none_can_be_read(tmp_path: Path) -> None:
+    text = (
+        HEAD
+        + "requests: [{}]\nmetrics: {custom: {m: {kind: mean, path: $}}}\n"
+        + "gates: {g: {checks: [{error_rate: {max: 2%}}, {response_agreement: }, {m: {max: 5}}, "
+        + "{prediction_drift: {tolerance: 1pp, margin: 2pp}}]}}\n"
+        + "stages: [{shift: 10%, gate: g}, {shift: 100%}]\n"
+    )
+    deaf = Adapter(Abilities(answers=False, meter="nobody"))
+
+    unprobed = look(tmp_path, text, provider=deaf)[1]
+    probed = look(tmp_path, text + "compare: {probe: 1rps}\n", provider=deaf)[1]
+
+    def paths(findings: tuple[Diagnostic, ...]) -> list[str]:
+        return [each.path for each in findings if each.path.startswith(("gates", "stages"))]
+
+    assert paths(unprobed) == [
+        "gates.g.checks[1].response_agreement",
+        "gates.g.checks[2].m",
+        "gates.g.checks[3].prediction_drift",
+    ]
+    assert paths(probed) == paths(unprobed)[1:]
+
+
+@pytest.mark.parametrize(("longest", "late"), [("4m", True), ("5m", False)])
+def test_a_gate_lasts_until_measurements_arrive(tmp_path: Path, longest: str, late: bool) -> None:
+    gates = f"gates: {{g: {{max_duration: {longest}, checks: [{{error_rate: {{max: 2%}}}}]}}}}\n"
+    stages = "stages: [{shift: 10%, gate: g}, {shift: 100%}]\n"
+
+    _, findings = look(tmp_path, HEAD + gates + stages, provider=Adapter(Abilities(shortest=300)))
+
+    assert late == any(each.path == "gates.g.max_duration" for each in findings)
+
+
+def test_of_an_unknown_provider_only_the_provider_is_told(tmp_path: Path) -> None:
+    text = SMALL.replace("local,", "sagemaker, port: 80, subscription: s, file: endpoint.yml,")
     (tmp_path / "endpoint.yml").write_text("{}")
     adapter = Adapter()
 

@@ -13,11 +13,14 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
+from rollout.adapters.endpoints.azureml.kinds import KINDS as KINDS_OF_ENDPOINTS
+from rollout.adapters.endpoints.azureml.options import CLOUDS, CREDENTIALS, Options
 from rollout.domain.answers import CompareRule
 from rollout.domain.criteria import Check, Custom, Gate, OnInconclusive, Probing, Risk
-from rollout.domain.plan import Expect, OnFailure, Plan, Shift, Smoke, Stage
+from rollout.domain.plan import Expect, OnFailure, Plan, Preflight, Shift, Smoke, Stage
 from rollout.gates.answers import steps_of
 from rollout.planfile import explain, forms, yaml12
+from rollout.planfile.rules import PROVIDERS
 from rollout.planfile.schema import NAME, schema, schema_file
 from rollout.planfile.stages import KINDS
 from tests.unit.planfile.plans import REPOSITORY, SMALL, look, plan_of, sample_plans, told
@@ -135,7 +138,12 @@ def _default(kind: type, name: str) -> object:
     return found.default
 
 
+PREFLIGHT = "#/$defs/stage/properties/preflight/properties"
 DEFAULTS: dict[str, tuple[type, str, Callable[[Any], object]]] = {
+    "#/properties/endpoint/properties/credential": (Options, "credential", str),
+    f"{PREFLIGHT}/quota": (Preflight, "quota", bool),
+    f"{PREFLIGHT}/permissions": (Preflight, "permissions", bool),
+    f"{PREFLIGHT}/metrics": (Preflight, "metrics", bool),
     "#/properties/risk/properties/false_rollback": (Risk, "false_rollback", forms.percent),
     "#/properties/risk/properties/wrong_promotion": (Risk, "wrong_promotion", forms.percent),
     "#/properties/on_failure/properties/action": (OnFailure, "action", str),
@@ -201,7 +209,16 @@ def test_a_plan_without_optional_keys_has_the_dataclasses_defaults(tmp_path: Pat
     plan = plan_of(tmp_path, text.replace("[{shift", "[{smoke: }, {shift"))
 
     bare = Plan(plan.name, plan.endpoint, plan.baseline, plan.candidate, plan.stages)
-    for name in ("labels", "load_rps", "risk", "on_failure", "deadline", "compare", "customs"):
+    for name in (
+        "labels",
+        "load_rps",
+        "risk",
+        "on_failure",
+        "deadline",
+        "compare",
+        "metrics",
+        "customs",
+    ):
         assert getattr(plan, name) == getattr(bare, name)
     assert plan.gates["g"].checks[1].maximum == 0.01
     assert plan.gates["g"] == Gate("g", plan.gates["g"].checks)
@@ -217,6 +234,15 @@ def test_the_kinds_of_stages_are_the_same_everywhere() -> None:
     assert tuple(stage["x-kinds"]) == KINDS
     assert [each["required"] for each in stage["oneOf"]] == [[kind] for kind in KINDS]
     assert set(KINDS) < set(stage["properties"])
+
+
+def test_providers_and_their_choices_are_the_same_everywhere() -> None:
+    endpoint = PARTS["#/properties/endpoint"]["properties"]
+
+    assert tuple(endpoint["provider"]["enum"]) == PROVIDERS
+    assert tuple(endpoint["kind"]["enum"]) == KINDS_OF_ENDPOINTS
+    assert tuple(endpoint["cloud"]["enum"]) == CLOUDS
+    assert tuple(endpoint["credential"]["enum"]) == CREDENTIALS
 
 
 LATER = [
@@ -261,7 +287,6 @@ def _with(path: str, name: str) -> str:
         "#/$defs/custom": SMALL + f"metrics: {{custom: {{m: {added}}}}}\n",
         "#/$defs/latency": SMALL + f"gates: {{g: {{checks: [{{latency_p95: {added}}}]}}}}\n",
         "#/$defs/stage": SMALL.replace("shift: 100%", f"{name}: 1"),
-        "#/$defs/stage/properties/preflight": SMALL.replace("shift: 100%", f"preflight: {added}"),
         "#/$defs/stage/properties/approve": SMALL.replace("shift: 100%", f"approve: {added}"),
     }
     return texts[path]

@@ -66,6 +66,19 @@ def test_a_failed_gate_is_explained_to_the_last_number() -> None:
     assert squeezed(told(rolled_back())) == squeezed(FAILURE)
 
 
+def test_latency_that_was_published_by_the_minute_is_told_in_minutes() -> None:
+    errors, latency = FAILED.checks
+    by_minute = replace(
+        latency, unit="minutes", candidate_events=11, candidate_requests=12, ratio=None
+    )
+    run = rolled_back()
+    told_of = replace(run, judgement=replace(FAILED, checks=(errors, by_minute)))
+
+    page = " ".join(told(told_of).split())
+
+    assert "latency_p95 blue 131 ms green 138 ms (too slow in 11 of 12 minutes)" in page
+
+
 def squeezed(page: str) -> list[str]:
     """Lines without the widths of columns."""
     return [" ".join(each.split()) for each in page.splitlines()]

@@ -147,6 +147,13 @@ def test_an_absolute_check_shows_what_it_allows() -> None:
     assert "error_rate   at most 3 %   green 0.53 %" in drawn(View(running(), START + 4590, word))
 
 
+def test_latency_that_was_published_by_the_minute_is_shown_in_seconds() -> None:
+    check = replace(RUNNING.checks[1], unit="minutes", ratio=None, ratio_low=None, ratio_high=None)
+    word = Judgement("bake", Verdict.RUNNING, "", (check,))
+
+    assert "blue 131 ms   green 138 ms   +5 %" in drawn(View(running(), START + 4590, word))
+
+
 def test_foreign_text_in_a_run_is_harmless() -> None:
     cause = Cause(Why.SMOKE_FAILED, "\x1b[2J##vso[task.complete]\n::error::x")
     made = drawn(View(running(phase=Phase.HELD, cause=cause), START + 4000, alert="\x1b[31m!"))

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from rollout.domain.errors import Fenced, Locked
+from rollout.domain.errors import EndpointAway, Fenced, Locked
 from rollout.runtime.begin import kept
 from rollout.runtime.journal import Journal
 from rollout.runtime.lease import POLL, TTL, Owner, acquire, living_holder
@@ -181,6 +181,31 @@ def test_a_call_is_begun_only_if_it_ends_before_the_lease(clock, take):
     assert not lease.may_act(TTL - 10)
     lease.renew()
     assert lease.may_act(TTL - 1)
+
+
+def test_a_call_holds_the_lease_for_as_long_as_it_may_take(clock, take):
+    lease = take("ada")
+    clock.sleep(TTL - 5)
+
+    lease.hold(TTL - 1)
+
+    assert lease.may_act(TTL - 1)
+
+
+def test_a_call_that_a_rival_has_overtaken_is_not_begun(clock, take):
+    lease = take("ada")
+    clock.sleep(2 * TTL)
+    take("bob")
+
+    with pytest.raises(Fenced, match="bob@here"):
+        lease.hold(1.0)
+
+
+def test_a_call_that_takes_longer_than_any_lease_is_not_begun(take):
+    lease = take("ada")
+
+    with pytest.raises(EndpointAway, match="not sent"):
+        lease.hold(TTL)
 
 
 def test_who_drives_is_known(store, take):

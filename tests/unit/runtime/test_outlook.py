@@ -6,14 +6,17 @@ from dataclasses import replace
 
 import pytest
 
+from rollout.domain.criteria import Check
 from rollout.domain.errors import EndpointAway
-from rollout.domain.measure import Arm, Sums, bucket_of
+from rollout.domain.measure import Arm, Published, Sums, bucket_of
+from rollout.domain.plan import Metering
 from rollout.domain.run import Phase
+from rollout.domain.units import Allowance
 from rollout.gates.power.baseline import Basis, Figure
 from rollout.runtime.begin import Course, Standing
 from rollout.runtime.outlook import Stated, baseline_of, outlook_of
 from rollout.runtime.preview import preview_of
-from tests.unit.runtime.values import PLAN, at, ready, run, seen
+from tests.unit.runtime.values import ERRORS, PLAN, at, ready, run, seen
 
 START = Standing(Course.START, "i", None)
 NOTHING_SAID = Stated()
@@ -24,6 +27,9 @@ HOUR = (BUSY,) * 240
 
 class Past:
     """An endpoint of which only its history is asked."""
+
+    measure_pace = 1.0
+    lag = 0.0
 
     def __init__(self, arms: tuple[Arm, ...] = (), *, away: bool = False) -> None:
         self.arms, self.away, self.asked = arms, away, 0
@@ -147,3 +153,50 @@ def test_the_preview_carries_the_outlook_and_its_warnings():
 
     assert found.outlook is made
     assert found.warnings == made.warnings
+
+
+@pytest.mark.parametrize(
+    ("metrics", "published"),
+    [
+        (Metering(), True),
+        (Metering("azure_monitor"), True),
+        (Metering("", {"workspace": "w"}), False),
+        (Metering("log_analytics", {"workspace": "w"}), False),
+    ],
+    ids=["usual", "azure_monitor", "workspace", "log_analytics"],
+)
+def test_latency_of_which_only_percentiles_are_published_is_not_estimated(metrics, published):
+    slow = Check("latency", 0.95, tolerance=Allowance(1.1), margin=Allowance(1.2))
+    gate = replace(PLAN.gates["canary"], checks=(ERRORS, slow))
+    azure = replace(PLAN.endpoint, provider="azureml")
+    plan = replace(PLAN, endpoint=azure, metrics=metrics, gates={"canary": gate})
+
+    found = outlook(plan)
+
+    errors, latency = found.stages[-2].checks
+    assert errors.catch is not None
+    assert latency.unknown.startswith("only its percentiles are published") is published
+    assert (found.stages[-2].passing is None) is published
+
+
+def test_what_a_lag_costs_is_in_the_exposure():
+    plan = replace(PLAN, metrics=Metering("log_analytics"))
+    late = Past(HOUR)
+    late.lag, late.measure_pace = 630.0, 15.0
+
+    now, then = outlook(), outlook(plan, late)
+
+    crash, seen_late = (each.stages[1].checks[0].crash for each in (now, then))
+    assert seen_late.seconds == pytest.approx(crash.seconds + 630.0, abs=16.0)
+    assert seen_late.exposed == pytest.approx(crash.exposed + 630.0, abs=16.0)  # 1 req/s
+    assert then.warnings[0].startswith("Measurements lie up to 10m30s behind: ")
+    assert not any("behind" in each for each in now.warnings)
+
+
+def test_minutes_of_history_say_that_latency_is_published():
+    minute = Arm(600, 3, published=(Published(0.0, {0.5: 0.1}, 600, 3),))
+
+    found = outlook(past=Past((minute, Arm(), Arm(), Arm()) * 60))
+
+    assert found.baseline.rps.value == pytest.approx(10.0)
+    assert found.baseline.measuring.published

@@ -11,7 +11,7 @@ from rollout.adapters.endpoints.local import faults, resting
 from rollout.adapters.endpoints.local.client import Client
 from rollout.adapters.endpoints.local.desired import Desired
 from rollout.adapters.endpoints.local.folder import Folder, read_json
-from rollout.adapters.endpoints.local.load import OpenLoopLoad
+from rollout.adapters.load.openloop import OpenLoopLoad
 from rollout.domain.errors import EndpointRefused
 from rollout.ports.clock import Clock
 

@@ -18,10 +18,10 @@ from rollout.adapters.endpoints.local.access_log import Asked, Reader
 from rollout.adapters.endpoints.local.client import CALL_SECONDS, Client
 from rollout.adapters.endpoints.local.cursor import Cursor
 from rollout.adapters.endpoints.local.desired import PLAN, check_name
+from rollout.adapters.endpoints.local.doctor import signs
 from rollout.adapters.endpoints.local.endpoint_file import read_auth_mode
 from rollout.adapters.endpoints.local.entries import arms_of
 from rollout.adapters.endpoints.local.folder import Folder, key_of, read_json, sockets_of
-from rollout.adapters.endpoints.local.load import OpenLoopLoad
 from rollout.adapters.endpoints.local.options import Options, options_findings, read_options
 from rollout.adapters.endpoints.local.preflight import preflight
 from rollout.adapters.endpoints.local.replica import tail
@@ -32,6 +32,7 @@ from rollout.adapters.endpoints.local.specification import (
 )
 from rollout.adapters.endpoints.local.wish import LONGEST_SECONDS, RENEW_SECONDS
 from rollout.adapters.endpoints.local.xds import DEPLOYMENT_HEADER
+from rollout.adapters.load.openloop import OpenLoopLoad
 from rollout.domain.endpoint import (
     Condition,
     CreateEndpoint,
@@ -47,7 +48,8 @@ from rollout.domain.errors import EndpointAway, EndpointRefused
 from rollout.domain.measure import Arm, Interval
 from rollout.domain.plan import Plan
 from rollout.ports.clock import Clock
-from rollout.ports.endpoint import Answer, Finding, Reading
+from rollout.ports.doctor import Sign
+from rollout.ports.endpoint import Answer, Finding, Hold, Reading, unfenced
 
 __all__ = ["LocalEndpoint", "build", "file_findings", "options_findings"]
 
@@ -76,6 +78,8 @@ class LocalEndpoint:
 
     call_seconds = CALL_SECONDS
     pace = 0.2  # seconds; asking the engine costs a millisecond
+    measure_pace = 1.0  # seconds; a crash is seen within seconds, a log line costs little
+    lag = 0.0
 
     def __init__(self, plan: Plan, *, home: Path, clock: Clock, start: bool = True) -> None:
         name = plan.endpoint.name
@@ -145,8 +149,9 @@ class LocalEndpoint:
             mirror=cast("Mapping[str, int]", view["mirror"]),
         )
 
-    def perform(self, effect: Effect, *, run: str) -> None:
-        """See ``Endpoint.perform``."""
+    def perform(self, effect: Effect, *, run: str, hold: Hold = unfenced) -> None:
+        """See ``Endpoint.perform``; each effect is one call of the engine."""
+        hold(CALL_SECONDS)
         match effect:
             case CreateEndpoint():
                 self._create()
@@ -167,6 +172,10 @@ class LocalEndpoint:
     def preflight(self) -> tuple[Finding, ...]:
         """See ``Endpoint.preflight``."""
         return preflight(self._plan, self._options, self._folder, probe=self._probe_baseline)
+
+    def diagnose(self) -> tuple[Sign, ...]:
+        """See ``Doctor.diagnose``."""
+        return signs(self.preflight())
 
     def probe(self, body: bytes, *, deployment: str | None, timeout: float) -> Answer:
         """See ``Endpoint.probe``."""

@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from rollout.adapters.endpoints.local import azure_yaml
-from rollout.adapters.endpoints.local.azure_yaml import Finding, Source, located, spelled, text_of
 from rollout.domain.errors import EndpointRefused
-from rollout.planfile.wording import meant
+from rollout.planfile import azure_yaml
+from rollout.planfile.azure_yaml import Finding, located
+from rollout.planfile.endpoint_file import KNOWN, auth_mode, unknown
 
-# Those of online and of batch endpoints: azure-ai-ml's EndpointSchema and what inherits from it.
-_KNOWN = frozenset(
-    {
-        "$schema", "id", "name", "description", "tags", "properties", "provisioning_state",
-        "auth_mode", "scoring_uri", "location", "openapi_uri", "identity", "traffic", "kind",
-        "type", "mirror_traffic", "public_network_access", "compute", "defaults",
-    }
-)  # fmt: skip
-_AUTH_MODES = ("key", "aml_token", "aad_token")
+_KNOWN = KNOWN | {"defaults"}  # of batch endpoints, which some files are written for as well
 
 
 def endpoint_findings(file: str) -> list[Finding]:
@@ -26,13 +16,7 @@ def endpoint_findings(file: str) -> list[Finding]:
     Its ``name`` may be another than the plan's, as with ``az ml online-endpoint create --name``.
     """
     source = azure_yaml.read(file)
-    found = [*source.findings, *_auth_mode(source)]
-    for key in source.data:
-        if key not in _KNOWN:
-            what = f"Azure ML's endpoints have no key {spelled(key)}."
-            do = meant(text_of(key), _KNOWN)
-            found.append(Finding(what, do, (text_of(key),), source.key((text_of(key),))))
-    return found
+    return [*source.findings, *auth_mode(source), *unknown(source, _KNOWN)]
 
 
 def read_auth_mode(file: str | None) -> str:
@@ -44,13 +28,6 @@ def read_auth_mode(file: str | None) -> str:
     if file is None:
         return "key"
     source = azure_yaml.read(file)
-    for each in (*source.findings, *_auth_mode(source)):
+    for each in (*source.findings, *auth_mode(source)):
         raise EndpointRefused(located(file, each), do=each.do)
     return str(source.data.get("auth_mode", "key"))
-
-
-def _auth_mode(source: Source) -> Iterator[Finding]:
-    mode = source.data.get("auth_mode", "key")
-    if mode not in _AUTH_MODES:
-        path, do = ("auth_mode",), "Write key, aml_token or aad_token."
-        yield Finding(f"auth_mode is {spelled(mode)}.", do, path, source.value(path))

@@ -15,6 +15,7 @@ from rollout.planfile.wording import listed, meant, shown
 Finding = tuple[tuple[str | int, ...], str, str]
 
 KNOWN = ("port", "python", "memory")
+_STRANGE = f"Remove it, or name the provider that has it; local has {', '.join(KNOWN)}."
 _AUTO = "auto"
 _PORTS = range(1024, 65536)
 _LEAST_MEMORY = 10 * 2**20
@@ -79,7 +80,7 @@ def read_options(options: Mapping[str, object]) -> Options:
 
 def _read(options: Mapping[str, object]) -> tuple[Options, list[Finding]]:
     findings: list[Finding] = [
-        ((name,), f"The provider local has no option {name!r}.", f"Use {', '.join(KNOWN)}.")
+        ((name,), f"The provider local has no option {shown(name)}.", _STRANGE)
         for name in options
         if name not in KNOWN
     ]

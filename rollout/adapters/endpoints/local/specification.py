@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple, cast
 
-from rollout.adapters.endpoints.local import azure_yaml
-from rollout.adapters.endpoints.local.azure_yaml import Finding, Source, located, spelled, text_of
 from rollout.domain.errors import EndpointRefused
-from rollout.planfile.wording import meant, printable, shown
+from rollout.planfile import azure_yaml
+from rollout.planfile.azure_yaml import Finding, located, text_of
+from rollout.planfile.deployment_file import DeploymentFile, is_registered
+from rollout.planfile.wording import shown
 
 Json = Mapping[str, object]
 
@@ -29,9 +28,6 @@ _KNOWN = _USED | {
     "model_mount_path", "package_model", "private_network_connection", "provisioning_state",
     "resources", "scale_settings", "scoring_script", "startup_probe",
 }  # fmt: skip
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_LONGEST_NAME = 60  # characters of a name that are shown
-_MOST = 10**9  # of any number
 _LEAST_TIMEOUT_MS = 1000
 _MOST_TIMEOUT_MS = 180_000  # Azure ML's limit of a managed online deployment
 _DEFAULT_TIMEOUT_MS = 5000  # Azure ML's own default
@@ -138,192 +134,75 @@ def _deployment(
     return (None if reader.findings else found), reader.findings
 
 
-def _overridden(data: Json, overrides: Json) -> dict[str, object]:
-    """Overrides, nested or with dotted keys, put over the file's values.
-
-    >>> _overridden({"a": {"b": 1, "c": 2}}, {"a.b": 5})
-    {'a': {'b': 5, 'c': 2}}
-    """
-    found = dict(data)
-    for dotted, value in overrides.items():
-        key, _, rest = dotted.partition(".")
-        below = found.get(key)
-        inner = below if isinstance(below, dict) else {}
-        if rest:
-            found[key] = _overridden(inner, {rest: value})
-        elif isinstance(value, dict):
-            found[key] = _overridden(inner, value)
-        else:
-            found[key] = value
-    return found
-
-
-def _overrides(path: tuple[str, ...], overrides: Json) -> bool:
-    """Whether ``overrides`` say what is at ``path``.
-
-    >>> _overrides(("a", "b"), {"a.b": 5}), _overrides(("a", "c"), {"a": {"b": 5}})
-    (True, False)
-    """
-    for dotted, value in overrides.items():
-        steps = tuple(dotted.split("."))
-        if path[: len(steps)] != steps:
-            continue
-        if not isinstance(value, dict) or _overrides(path[len(steps) :], value):
-            return True
-    return False
-
-
-class _Reader:
-    """Collects everything that is wrong with a deployment, instead of stopping at the first."""
-
-    def __init__(self, source: Source, overrides: Json, folder: Path) -> None:
-        self._source = source
-        self._overrides = overrides
-        self._data = _overridden(source.data, overrides)
-        self._folder = folder
-        self.findings = list(source.findings)
+class _Reader(DeploymentFile):
+    """Makes a specification of a deployment, instead of stopping at the first thing wrong."""
 
     def specification(self) -> Specification:
         code, script = self._code()
-        self._unknown()
+        self.unknown(_KNOWN)
         timeout = self._timeout()
-        instances = self._whole(self._data.get("instance_count", 1), "instance_count", 1)
-        if instances > MOST_INSTANCES:
-            do = f"Write {MOST_INSTANCES} or less."
-            self._find("instance_count", f"instance_count is {instances}.", do)
+        instances = self.instances(MOST_INSTANCES)
         return Specification(
             model=self._model(),
             code=code,
             scoring_script=script,
-            environment=self._environment(),
+            environment=self.environment(),
             instances=instances,
             timeout_ms=timeout,
             start_seconds=self._start_seconds(),
             ignored=self._ignored(),
         )
 
-    def compare_name(self, name: str) -> None:
-        """The file's own name of the deployment, where it has one, is the plan's."""
-        own = self._data.get("name", name)
-        if own != name:
-            what = f"name is {spelled(own)}, and the plan names the deployment {spelled(name)}."
-            self._find("name", what, "Make them equal, in the file or by 'set: {name: ...}'.")
-
-    def _unknown(self) -> None:
-        for key in self._data:
-            if key not in _KNOWN:
-                what = f"Azure ML's deployments have no key {spelled(key)}."
-                path = (text_of(key),)
-                self._note(Finding(what, meant(path[0], _KNOWN), path, self._source.key(path)))
-
-    def _find(self, path: str, what: str, do: str) -> None:
-        """Note what is wrong with the value at a dotted path."""
-        steps = tuple(path.split("."))
-        self._note(Finding(what, do, steps, self._source.value(steps)))
-
-    def _note(self, found: Finding) -> None:
-        by_plan = _overrides(found.path, self._overrides)
-        self.findings.append(found._replace(place=None) if by_plan else found)
-
-    def _mapping(self, key: str) -> Json:
-        value = self._data.get(key)
-        if value is None:
-            return {}
-        if isinstance(value, dict):
-            return value
-        self._find(key, f"{key} is not a mapping.", f"Write the keys of {key} below it.")
-        return {}
-
-    def _whole(self, value: object, name: str, least: int) -> int:
-        if isinstance(value, int) and not isinstance(value, bool) and least <= value <= _MOST:
-            return value
-        most = (
-            f"{_MOST} or less" if isinstance(value, int) and value > _MOST else f"{least} or more"
-        )
-        self._find(name, f"{name} is {spelled(value)}.", f"Write a whole number, {most}.")
-        return least
-
     def _timeout(self) -> int:
         section, key = "request_settings", "request_timeout_ms"
-        value, path = self._mapping(section).get(key, _DEFAULT_TIMEOUT_MS), f"{section}.{key}"
-        found = self._whole(value, path, 1)
+        value, path = self.mapping(section).get(key, _DEFAULT_TIMEOUT_MS), f"{section}.{key}"
+        found = self.whole(value, path, 1)
         if found == value and found < _LEAST_TIMEOUT_MS:
             do = "Azure ML's SDK rounds sub-second timeouts; write 1000 or more."
-            self._find(path, f"{path} is {found}.", do)
+            self.find(path, f"{path} is {found}.", do)
         if found > _MOST_TIMEOUT_MS:
             do = f"Azure ML's limit is {_MOST_TIMEOUT_MS}, three minutes; write that or less."
-            self._find(path, f"{path} is {found}.", do)
+            self.find(path, f"{path} is {found}.", do)
         return found
 
     def _number(self, section: str, key: str, default: int, least: int) -> int:
-        return self._whole(self._mapping(section).get(key, default), f"{section}.{key}", least)
+        return self.whole(self.mapping(section).get(key, default), f"{section}.{key}", least)
 
     def _code(self) -> tuple[Path, str]:
-        nowhere = (self._folder, "score.py")
-        configuration = self._mapping("code_configuration")
+        nowhere = (self.absolute("."), "score.py")
+        configuration = self.mapping("code_configuration")
         code, script = configuration.get("code"), configuration.get("scoring_script")
         if not isinstance(code, str) or not isinstance(script, str):
-            self._find(
+            self.find(
                 "code_configuration",
                 "code_configuration has no code and scoring_script, as with MLflow models and "
                 "containers of one's own; the local endpoint runs scoring scripts only.",
                 "Give both, or use the provider azureml.",
             )
             return nowhere
-        if _is_registered(code):
-            self._find("code_configuration.code", *_registered("code", code))
+        if is_registered(code):
+            self.find("code_configuration.code", *_registered("code", code))
             return nowhere
-        folder = self._absolute(code)
-        if not _holds(folder.is_dir):
-            what = f"code_configuration.code: {_path(folder)} is not a folder."
-            self._find("code_configuration.code", what, "Correct the path.")
-        elif not _holds((folder / script).is_file):
-            what = f"scoring_script: {_path(folder / script)} is not there."
-            self._find("code_configuration.scoring_script", what, "Correct the path.")
-        return folder, script
+        return self.code(code, script)
 
     def _model(self) -> Path | None:
-        model = self._data.get("model")
+        model = self.data.get("model")
         path = model.get("path") if isinstance(model, dict) else model
         if model is None:
             return None
         if not isinstance(path, str):
-            self._find("model", "model has no path.", "Write model: {path: ../model/}.")
+            self.find("model", "model has no path.", "Write model: {path: ../model/}.")
             return None
-        if _is_registered(path) or "://" in path:
-            self._find("model.path", *_registered("model", path))
+        if is_registered(path) or "://" in path:
+            self.find("model.path", *_registered("model", path))
             return None
-        found = self._absolute(path)
-        if not _holds(found.exists):
-            what = f"model.path: {_path(found)} is not there."
-            self._find("model.path", what, "Correct the path.")
-        return found
-
-    def _absolute(self, path: str) -> Path:
-        return Path(os.path.normpath(self._folder.absolute() / path))
-
-    def _environment(self) -> dict[str, str]:
-        found = {}
-        for key, value in self._mapping("environment_variables").items():
-            name = text_of(key)
-            told = f"environment_variables.{printable(name[:_LONGEST_NAME])}"
-            path = f"environment_variables.{name}"
-            if not _VARIABLE.fullmatch(name):
-                do = "Write letters, digits and underscores, and no digit first."
-                self._find(path, f"{told} cannot be the name of a variable.", do)
-            elif not isinstance(value, str | int | float):
-                self._find(path, f"{told} is {spelled(value)}.", "Write a string in quotes.")
-            elif not _can_be_passed(text_of(value)):
-                self._find(path, f"{told} holds a NUL or half a character.", "Remove it.")
-            else:
-                found[name] = text_of(value)
-        return found
+        return self.present("model.path", path)
 
     def _start_seconds(self) -> float:
         """As long as Azure ML lets its probes fail before it gives a server up."""
         longest = 0
         for section in ("readiness_probe", "liveness_probe"):
-            if self._data.get(section) is None:
+            if self.data.get(section) is None:
                 continue
             first = self._number(section, "initial_delay", 10, 0)
             period = self._number(section, "period", 10, 1)
@@ -333,32 +212,12 @@ class _Reader:
         return float(longest) or _DEFAULT_START_SECONDS
 
     def _ignored(self) -> tuple[str, ...]:
-        unused = [text_of(key) for key in self._data if key not in _USED]
-        settings = self._mapping("request_settings")
+        unused = [text_of(key) for key in self.data if key not in _USED]
+        settings = self.mapping("request_settings")
         inner = [
             f"request_settings.{text_of(key)}" for key in settings if key != "request_timeout_ms"
         ]
         return tuple(sorted([*unused, *inner]))
-
-
-def _path(path: Path) -> str:
-    return printable(str(path))
-
-
-def _holds(look: Callable[[], bool]) -> bool:
-    """Whether a path is what it should be; one that no file can have is not."""
-    try:
-        return look()
-    except (OSError, ValueError):
-        return False
-
-
-def _can_be_passed(value: str) -> bool:
-    return "\0" not in value and not any("\ud800" <= each <= "\udfff" for each in value)
-
-
-def _is_registered(text: str) -> bool:
-    return text.startswith(("azureml:", "/subscriptions/"))
 
 
 def _registered(kind: str, text: str) -> tuple[str, str]:

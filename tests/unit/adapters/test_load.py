@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from rollout.adapters.clock import SystemClock
-from rollout.adapters.endpoints.local.load import OpenLoopLoad
+from rollout.adapters.load.openloop import OpenLoopLoad
 
 CHUNKED = (
     b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nAzureML-Model-Deployment: green\r\n\r\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
@@ -16,13 +17,19 @@ class Wire:
     """Posts bodies to one URI.
 
     Args:
-        uri: An http:// address.
+        uri: An http:// or https:// address.
         headers: Sent with every request.
+        tls: Whose certificates are believed; for https:// alone.
     """
 
-    def __init__(self, uri: str, headers: Mapping[str, str]) -> None:
+    def __init__(
+        self, uri: str, headers: Mapping[str, str], tls: ssl.SSLContext | None = None
+    ) -> None:
         parts = urlsplit(uri)
-        self._host, self._port = parts.hostname or "127.0.0.1", parts.port or 80
+        secure = parts.scheme == "https"
+        self._tls = (tls or ssl.create_default_context()) if secure else None
+        self._host = parts.hostname or "127.0.0.1"
+        self._port = parts.port or (443 if secure else 80)
         lines = [f"POST {parts.path or '/'} HTTP/1.1", f"Host: {parts.netloc}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         self._head = "\r\n".join(lines).encode()
@@ -65,7 +72,9 @@ class Wire:
             if not reader.at_eof() and reader.exception() is None:
                 return reader, writer
             writer.close()  # the other side has closed it meanwhile
-        return await asyncio.open_connection(self._host, self._port, limit=_LINE_BYTES)
+        return await asyncio.open_connection(
+            self._host, self._port, limit=_LINE_BYTES, ssl=self._tls
+        )
 
 
 async def _head_of(reader: asyncio.StreamReader) -> tuple[int, dict[str, str]]:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import random
+import ssl
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from rollout.adapters.endpoints.local.wire import Wire
-from rollout.adapters.endpoints.local.xds import DEPLOYMENT_HEADER
+from rollout.adapters.load.wire import Wire
 from rollout.domain.measure import bucket_of, edge
 
 Target = Callable[[], tuple[str, str]]
+
+DEPLOYMENT_HEADER = "azureml-model-deployment"  # of an answer: who gave it
 
 _TIMEOUT_SECONDS = 30.0
 _MOST_IN_FLIGHT = 256
@@ -51,6 +53,7 @@ class OpenLoopLoad:
         bodies: Request bodies, in turn.
         poisson: Random gaps, as of many independent clients; False: even ones.
         seed: Of the gaps.
+        tls: Whose certificates are believed; for https:// alone.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class OpenLoopLoad:
         bodies: Sequence[bytes],
         poisson: bool = True,
         seed: int = 0,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         if rps <= 0 or not bodies:
             raise ValueError("load needs a rate above 0 and at least one request body")
@@ -68,6 +72,7 @@ class OpenLoopLoad:
         self._rps = rps
         self._bodies = tuple(bodies)
         self._poisson = poisson
+        self._tls = tls
         self._random = random.Random(seed)  # noqa: S311 -- gaps between requests, no secret
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
@@ -114,7 +119,7 @@ class OpenLoopLoad:
         self._loop, self._stopped = asyncio.get_running_loop(), asyncio.Event()
         running.set()
         headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
-        wire = Wire(uri, headers)
+        wire = Wire(uri, headers, self._tls)
         tasks = await self._send_on_time(wire, self._loop, self._stopped)
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=_LAST_ANSWERS_SECONDS)

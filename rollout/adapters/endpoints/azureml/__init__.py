@@ -1,0 +1,1 @@
+"""Azure ML online endpoints, managed and Kubernetes, through Azure's own SDK."""

@@ -1,0 +1,1 @@
+"""Open-loop traffic for endpoints of any provider."""

@@ -1,0 +1,92 @@
+"""How an emulator is started: its options, its certificates, its tokens, and what it refuses."""
+
+import ssl
+
+import pytest
+
+from rollout.adapters.endpoints.local.folder import locked
+from rollout.cli.main import run
+from rollout.domain.errors import UsageError
+from rollout.emulator.certificates import certificates
+from rollout.emulator.settings import Registered
+from rollout.emulator.tokens import Tokens
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--register", "models/x=y"],
+        ["--register", "models/x/1"],
+        ["--register", "models/x/1=not-there"],
+        ["--register", "jobs/x/1=not-there"],
+        ["--quota", "family"],
+        ["--quota", "family=many"],
+        ["--fault", "nonsense"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_options_are_told_before_anything_starts(words, tmp_path, capsys):
+    code = run(["emulate", "azureml", "--state", str(tmp_path / "state"), *words])
+
+    assert code == 64
+    assert capsys.readouterr().err.startswith("Error: ")
+    assert not (tmp_path / "state").exists()
+
+
+def test_nothing_to_stop_is_no_error(tmp_path, capsys):
+    code = run(["emulate", "azureml", "--state", str(tmp_path / "state"), "--down"])
+
+    assert code == 0
+    assert "there was none" in capsys.readouterr().err
+    assert not (tmp_path / "state").exists()
+
+
+def test_two_emulators_do_not_share_a_state(tmp_path, capsys):
+    state = tmp_path / "state"
+    state.mkdir()
+    with locked(state / "emulator.lock"):
+        code = run(["emulate", "azureml", "--state", str(state)])
+
+    assert code == 64
+    assert "runs with" in capsys.readouterr().err
+
+
+def test_an_asset_is_spelled_as_the_option_says(tmp_path):
+    found = Registered.parse(f"models/weights/1={tmp_path}")
+
+    assert (found.kind, found.name, found.version, found.path) == (
+        "models",
+        "weights",
+        "1",
+        tmp_path,
+    )
+    assert Registered.parse("environments/env/1").path is None
+    with pytest.raises(UsageError, match="is no asset"):
+        Registered.parse("models//1=x")
+
+
+def test_certificates_are_made_once_and_are_for_the_loopback_and_the_storage(tmp_path):
+    first = certificates(tmp_path / "state")
+    kept = first.authority.read_bytes(), first.chain.read_bytes()
+
+    second = certificates(tmp_path / "state")
+    trusted = ssl.create_default_context(cafile=str(first.authority))
+
+    assert (second.authority.read_bytes(), second.chain.read_bytes()) == kept
+    assert first.key.stat().st_mode & 0o077 == 0
+    assert len(trusted.get_ca_certs()) >= 1
+    assert first.context().cert_store_stats() is not None
+
+
+def test_a_token_is_known_again_unless_it_was_touched_or_is_old():
+    tokens = Tokens("secret", "https://localhost:1")
+    token = tokens.issue("https://x", 1000.0)
+    head, claims, signature = token.split(".")
+
+    found = tokens.claims(token, 1001.0)
+
+    assert (found["aud"], found["appidacr"]) == ("https://x", "1")
+    assert tokens.claims(token, 1000.0 + 86_400) is None
+    assert tokens.claims(f"{head}.{claims}x.{signature}", 1001.0) is None
+    assert tokens.claims("nonsense", 1001.0) is None
+    assert Tokens("other", "https://localhost:1").claims(token, 1001.0) is None
