@@ -5,10 +5,11 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test check format samples clean help
+.PHONY: demo demo-azure test check format samples clean help
 
 help:
 	@echo "make demo    a good candidate promoted, a bad one rolled back, on this machine (about 2 minutes)"
+	@echo "make demo-azure  the same plan on an emulator of Azure ML, by Azure's own SDK"
 	@echo "make test    every check and every test"
 	@echo "make check   format, lint, types, architecture, Dockerfile"
 	@echo "make format  let the tools repair what they can"
@@ -17,9 +18,13 @@ help:
 demo: .venv/.runtime
 	@$(BIN)/python scripts/demo.py
 
+demo-azure: .venv/.dev .venv/.node
+	@$(BIN)/python scripts/demo_azure.py
+
 test: check .venv/.node
 	$(BIN)/python -m pytest -n 2 --dist worksteal tests/unit tests/contracts tests/simulation rollout
-	$(BIN)/python -m pytest tests/acceptance
+	$(BIN)/python -m pytest tests/acceptance --ignore=tests/acceptance/azureml
+	$(BIN)/python -m pytest -n 4 --dist loadfile tests/acceptance/azureml
 
 check: .venv/.dev
 	$(BIN)/ruff format --check .

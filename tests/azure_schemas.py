@@ -159,7 +159,10 @@ class _Deriving:
         if _is_model(hint):
             return self.model(hint)
         if issubclass(hint, enum.Enum):
-            return {"enum": [each.value for each in hint]}
+            # The SDK sends some of them as a file spells them, in lower case.
+            values = [each.value for each in hint]
+            sent = [value.lower() for value in values] if self._mode == REQUEST else []
+            return {"enum": [*values, *sent]}
         for kind, name in ((bool, "boolean"), (int, "integer"), (float, "number")):
             if issubclass(hint, kind):
                 return {"type": name}

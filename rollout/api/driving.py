@@ -11,7 +11,7 @@ from rollout.api.opening import opened, stored
 from rollout.api.ordering import abort
 from rollout.api.plans import read_plan
 from rollout.api.settings import Settings
-from rollout.domain.errors import Locked, StoreError, UsageError
+from rollout.domain.errors import EndpointError, Locked, NotLoggedIn, StoreError, UsageError
 from rollout.domain.outcome import exit_code, outcome
 from rollout.domain.plan import Plan
 from rollout.domain.run import Run
@@ -143,6 +143,8 @@ def apply(  # noqa: PLR0913 - a name for each thing a caller may want otherwise
                 f"{plan} or one of its files changed while you were asked.",
                 do=f"Look again: rollout plan {shlex.quote(str(plan))}",
             )
+        if found.course is Course.START:
+            _known(endpoint)
         if found.course is not Course.NOTHING:
             begin.own(value, endpoint, journal, found, used.who)
         return found.course
@@ -151,6 +153,20 @@ def apply(  # noqa: PLR0913 - a name for each thing a caller may want otherwise
         raise UsageError(f"on_hold is {on_hold!r}.", do=f"Say {' or '.join(ON_HOLD)}.")
     leaves = until_held(stopping) if on_hold == LEAVE else lambda _: stopping()
     return _driven(value, used, own, observer or Silent(), lock_timeout, leaves)
+
+
+def _known(endpoint: Endpoint) -> None:
+    """See that the endpoint knows who asks, before a run is written down.
+
+    Raises:
+        NotLoggedIn: it does not. Whatever else is wrong, the run meets again and says.
+    """
+    try:
+        endpoint.observe()
+    except NotLoggedIn:
+        raise
+    except EndpointError:
+        return
 
 
 def carry_on(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -79,7 +79,8 @@ def _add(command: Verb) -> Verb:
 @click.option("--down", is_flag=True, help="Stop what a killed emulator left running.")
 def azureml(given: Given, env_file: str | None, down: bool, **options: object) -> int:
     """Azure ML's online endpoints over HTTPS, with real scoring servers behind them."""
-    from rollout.emulator import server  # noqa: PLC0415 - starts with what it needs only here
+    # It starts with what it needs only here.
+    from rollout.emulator import azurite, checks, server  # noqa: PLC0415
 
     output, settings = Output(given), _settings(options)
     if down:
@@ -88,14 +89,20 @@ def azureml(given: Given, env_file: str | None, down: bool, **options: object) -
         output.say(f"Down: {', '.join(names) or 'there was none'}.")
         return Exit.OK
 
+    path = None if env_file is None else checks.file(env_file, "--env-file")
+    if azurite.find(settings.azurite) is None:
+        lost = "deployments with local folders will be refused"
+        output.say(f"No Azurite: {lost}. {azurite.INSTALL}")
+
     def ready(environment: Mapping[str, str]) -> None:
         lines = [f"export {name}={shlex.quote(value)}" for name, value in environment.items()]
-        if env_file is not None:
-            path = Path(env_file)
+        if path is not None:
             path.touch(mode=0o600)
             path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-        output.show(dict(environment), [row(line) for line in lines])
-        how = f"Clients: . {shlex.quote(env_file)}" if env_file else "Set what is printed."
+        # There is a secret in it: with a file of its own it does not belong on a terminal.
+        rows = [row(line) for line in lines] if path is None else []
+        output.show(dict(environment), rows)
+        how = "Set what is printed." if path is None else f"Clients: . {_sourced(path)};"
         output.say(f"The emulator answers. {how} Ctrl-C ends it.")
 
     server.run(settings, plugs.clock(), ready)
@@ -106,7 +113,10 @@ def azureml(given: Given, env_file: str | None, down: bool, **options: object) -
 def _settings(options: Mapping[str, object]) -> Settings:
     from dataclasses import replace  # noqa: PLC0415
 
+    from rollout.emulator import checks  # noqa: PLC0415
     from rollout.emulator.faults import Fault  # noqa: PLC0415
+    from rollout.emulator.roles import Role  # noqa: PLC0415
+    from rollout.emulator.routes import checked  # noqa: PLC0415
     from rollout.emulator.settings import QUICK, REAL, Registered, Settings  # noqa: PLC0415
 
     def text(name: str) -> list[str]:
@@ -118,21 +128,28 @@ def _settings(options: Mapping[str, object]) -> Settings:
         delays=REAL if options["delays"] == "real" else QUICK,
         registered=tuple(map(Registered.parse, text("registered"))),
         quota=dict(map(_quota, text("quota"))),
-        faults=tuple(Fault.parse(each).to_json() for each in text("faults")),
+        faults=tuple(checked(Fault.parse(each)).to_json() for each in text("faults")),
         record=_path(options["record"]),
-        roles=tuple(Path(each).resolve() for each in text("roles")),
+        roles=tuple(Role.read(Path(each)) for each in text("roles")),
     )
-    plain = (
-        "subscription",
-        "resource_group",
-        "workspace",
-        "location",
-        "compute",
-        "azurite",
-        "python",
-    )
-    given = {name: options[name] for name in plain if options[name] is not None}
+    ways: Mapping[str, Callable[[str], str]] = {
+        "subscription": checks.subscription,
+        "resource_group": str,
+        "workspace": checks.workspace,
+        "location": str,
+        "compute": str,
+        "azurite": lambda path: checks.program(path, "--azurite"),
+        "python": lambda path: checks.program(path, "--python"),
+    }
+    given = {
+        name: way(str(options[name])) for name, way in ways.items() if options[name] is not None
+    }
     return replace(found, **given)  # type: ignore[arg-type]
+
+
+def _sourced(path: Path) -> str:
+    """A path for the shell's ``.``, which looks for a bare name on the PATH."""
+    return shlex.quote(str(path) if path.is_absolute() else f"./{path}")
 
 
 def _path(value: object) -> Path | None:

@@ -25,6 +25,7 @@ from rollout.domain.run import (
 )
 from rollout.domain.verdict import Verdict
 
+_UNLOOKED = "Not checked: "  # as rollout.ports.doctor writes it
 _OPEN = (Phase.RUNNING, Phase.PAUSED, Phase.HELD)
 _GOING = (Phase.RUNNING, Phase.PAUSED)
 _BACK = (Phase.ROLLING_BACK, Phase.UNVERIFIED)
@@ -32,7 +33,7 @@ _FITTING: Mapping[type, tuple[Phase, ...]] = {
     e.OwnerTook: tuple(Phase),
     e.SplitCaptured: (Phase.RUNNING,),
     e.Intended: (Phase.RUNNING, *_BACK),
-    e.EffectFailed: (Phase.RUNNING,),
+    e.EffectFailed: (Phase.RUNNING, *_BACK),
     e.SetPointReached: _GOING,
     e.PreflightChecked: (Phase.RUNNING,),
     e.SmokeTested: (Phase.RUNNING,),
@@ -68,8 +69,11 @@ def _happened(run: Run, event: e.Event, at: float) -> Run:
         case e.Intended(effect):
             return _intended(run, effect, at)
         case e.EffectFailed(effect, error, refused):
-            asked = refused and effect == run.intent
-            return replace(run, trouble=Cause(Why.EFFECT_REFUSED, error)) if asked else run
+            if effect != run.intent:
+                return run
+            forward = refused and run.phase is Phase.RUNNING  # a rollback is tried again
+            trouble = Cause(Why.EFFECT_REFUSED, error) if forward else run.trouble
+            return replace(run, trouble=trouble, failure=error)
         case e.SetPointReached(stage, split):
             return _reached(run, stage, split, at)
         case e.StagePassed(stage, note):
@@ -81,7 +85,8 @@ def _happened(run: Run, event: e.Event, at: float) -> Run:
 def _answered(run: Run, event: e.Event, at: float) -> Run:
     match event:
         case e.PreflightChecked(ok, text):
-            return _tested(run, Preflight, ok, Cause(Why.PREFLIGHT_FAILED, "; ".join(text)), at)
+            said = _counted(text) if ok else "; ".join(text)
+            return _tested(run, Preflight, ok, Cause(Why.PREFLIGHT_FAILED, said), at)
         case e.SmokeTested(ok, text):
             return _tested(run, Smoke, ok, Cause(Why.SMOKE_FAILED, text), at)
         case e.ObservationBegan(cursor, evidence):
@@ -120,6 +125,7 @@ def _intended(run: Run, effect: Effect, at: float) -> Run:
     first = run.phase in _BACK and not run.attempts and not run.tried
     return replace(
         run,
+        failure=run.failure if again else "",
         intent=effect,
         intended=at,
         attempts=run.attempts + 1 if again else 1,
@@ -156,9 +162,25 @@ def _tested(run: Run, kind: type, ok: bool, cause: Cause, at: float) -> Run:
     return _passed(run, run.stage.id, cause.text, at) if ok else replace(run, trouble=cause)
 
 
+def _counted(checks: tuple[str, ...]) -> str:
+    """How many pre-checks passed, and which could not be made; what each found, the event says.
+
+    >>> _counted(("quota: Enough.", "login: You.", "metrics: Not checked: No data."))
+    '2 checks passed, 1 not checked: metrics'
+    """
+    unlooked = [
+        name
+        for name, _, text in (each.partition(": ") for each in checks)
+        if text.startswith(_UNLOOKED)
+    ]
+    passed = len(checks) - len(unlooked)
+    note = f"{passed} check{'' if passed == 1 else 's'} passed"
+    return f"{note}, {len(unlooked)} not checked: {', '.join(unlooked)}" if unlooked else note
+
+
 def _step(run: Run, at: float) -> Run:
     """A step begins: nothing intended yet, nothing observed yet."""
-    return replace(run, since=at, intent=None, attempts=0, cursor=None, judgement=None)
+    return replace(run, since=at, intent=None, attempts=0, failure="", cursor=None, judgement=None)
 
 
 def _passed(run: Run, stage_id: str, note: str, at: float) -> Run:

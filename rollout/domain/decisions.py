@@ -107,7 +107,7 @@ def attempt(run: Run, effect: Effect, now: float, trouble: str = "") -> Decision
         return Wait(On.BACKOFF, run.intended + backoff(run.attempts))
     if run.attempts >= ATTEMPTS:
         text = f"{_spell(effect)} was tried {run.attempts} times and does not read back."
-        text = f"{text} {trouble}".rstrip()
+        text = f"{text} {trouble or run.failure}".rstrip()
         return stop(run, Cause(Why.ATTEMPTS, text))
     return Act(effect)
 

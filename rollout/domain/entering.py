@@ -79,7 +79,9 @@ def _set_point(run: Run, stage: Stage, seen: Seen, now: float) -> Decision:
 
 def _bootstrap(run: Run, stage: Stage, seen: Seen, now: float) -> Decision:
     """Only where nothing serves; whatever serves already is left to the capture to judge."""
-    if not seen.exists:
+    # One whose creation has failed is there, and of no use; it is created anew.
+    useless = seen.trouble and not seen.deployments and run.intent in (None, CreateEndpoint())
+    if not seen.exists or useless:
         return decisions.attempt(run, CreateEndpoint(), now, seen.trouble)
     if seen.traffic:
         return Record(StagePassed(stage.id, f"serving: {Split.of(seen)}"))

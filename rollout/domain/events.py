@@ -63,7 +63,7 @@ class SetPointReached:
 
 @dataclass(frozen=True, slots=True)
 class PreflightChecked:
-    """The pre-checks were made; ``text`` has a line each."""
+    """The pre-checks were made; ``text`` has a line each, ``name: what was found``."""
 
     ok: bool
     text: tuple[str, ...]

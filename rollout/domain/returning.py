@@ -21,7 +21,8 @@ def returning(run: Run, seen: Seen, now: float) -> Decision:
     decision = _restore(run, goal, seen, now)
     if run.phase is Phase.ROLLING_BACK and _overdue(run, decision, now):
         within = spell_duration(run.on_failure.verify_within)
-        text = f"{goal} could not be verified within {within}. {seen.trouble}".rstrip()
+        why = seen.trouble or run.failure
+        text = f"{goal} could not be verified within {within}. {why}".rstrip()
         return Record(RollbackUnverified(text))
     return decision
 

@@ -143,6 +143,7 @@ class Run:
         deleted: Whether this run deleted the baseline: no rollback any more.
         cause: Why it is held, rolls back or ended.
         trouble: What just went wrong and is not yet answered by a rollback or a hold.
+        failure: Why the provider did not carry out what is intended, when it was tried last.
         adopt: The next split seen is taken as it is, by a person's order.
         cursor: Up to where measurements are in ``evidence``; None: not observing.
         evidence, judgement: The gates' state and last word.
@@ -178,6 +179,7 @@ class Run:
     created: bool = False
     cause: Cause | None = None
     trouble: Cause | None = None
+    failure: str = ""
     adopt: bool = False
     deleted: bool = False
     file: str = ""

@@ -6,6 +6,7 @@ import json
 
 from rollout.domain.errors import UsageError
 from rollout.emulator.faults import Fault
+from rollout.emulator.routes import checked
 from rollout.emulator.site import Site
 from rollout.emulator.wire import Asked, Json, Reply
 
@@ -33,7 +34,7 @@ def _add(site: Site, asked: Asked) -> Reply:
     try:
         found = json.loads(asked.body)
         faults = [
-            Fault.parse(each) if isinstance(each, str) else Fault.from_json(each)
+            checked(Fault.parse(each) if isinstance(each, str) else Fault.from_json(each))
             for each in (found if isinstance(found, list) else [found])
         ]
     except (ValueError, UsageError) as error:

@@ -16,6 +16,7 @@ from rollout.emulator.wire import Refusal, mapping
 from rollout.ports.clock import Clock
 
 ACCOUNT = "rolloutemulated"
+INSTALL = "Install it: make .venv/.node, or npm install -g azurite@3.35.0."
 
 _PROGRAM = "azurite-blob"
 _BESIDE_PYTHON = "node/node_modules/.bin"
@@ -74,15 +75,17 @@ class Azurite:
             raise _unavailable("Azurite does not start.")
         return self.port
 
-    def stop(self) -> None:
-        """End it."""
+    def stop(self) -> bool:
+        """End it; whether it ran."""
         process, self._process = self._process, None
         if process is None:
-            return
+            return False
+        ran = process.alive()
         process.terminate()
         self._wait(lambda: not process.alive(), _GRACE_SECONDS)
         process.kill_group()
         self._record.unlink(missing_ok=True)
+        return ran
 
     def _adopt(self) -> None:
         found = read_json(self._record)
@@ -94,11 +97,7 @@ class Azurite:
     def _start(self) -> None:
         program = find(self._program)
         if program is None:
-            raise _unavailable(
-                "Uploads need Azurite, and azurite-blob was found neither beside Python nor on the "
-                "PATH. Install it (make .venv/.node, or npm install -g azurite@3.35.0), or name it: "
-                "rollout emulate azureml --azurite PATH"
-            )
+            raise _unavailable(self._missing())
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         # The port before, if there was one: addresses of uploaded code have it in them.
         port = self.port if self.port is not None and not _answers(self.port) else _free_port()
@@ -116,6 +115,17 @@ class Azurite:
             raise _unavailable(f"Azurite does not start; read {log}.")
         self._process, self.port = process, port
         replace_json(self._record, {"process": process.identity.to_json(), "port": port})
+
+    def _missing(self) -> str:
+        if self._program is not None:
+            return (
+                f"Uploads need Azurite, and {self._program}, which --azurite names, is not there. "
+                "Start the emulator with the path of azurite-blob."
+            )
+        return (
+            "Uploads need Azurite, and azurite-blob was found neither beside Python nor on the "
+            f"PATH. {INSTALL}"
+        )
 
     def _command(self, program: str, port: int) -> list[str]:
         return [
@@ -141,7 +151,8 @@ class Azurite:
 
 
 def _unavailable(message: str) -> Refusal:
-    return Refusal(501, "EmulatorStorageUnavailable", message)
+    # No 5xx: clients would try again, and it will not be there.
+    return Refusal(400, "EmulatorStorageUnavailable", message)
 
 
 def _answers(port: int) -> bool:

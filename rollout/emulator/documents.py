@@ -92,7 +92,7 @@ class Documents:
             "compute": given.get("compute"),
             "traffic": dict(found.traffic),
             "mirrorTraffic": dict(found.mirror),
-            "publicNetworkAccess": given.get("publicNetworkAccess") or "Enabled",
+            "publicNetworkAccess": _access(given.get("publicNetworkAccess")),
         }
         return {
             "id": self.endpoint_id(found.name),
@@ -111,6 +111,7 @@ class Documents:
         given = mapping(found.body.get("properties"))
         shown: Json = {"environmentVariables": {}, "egressPublicNetworkAccess": "Enabled"}
         shown |= {key: value for key, value in given.items() if value is not None}
+        shown["egressPublicNetworkAccess"] = _access(shown["egressPublicNetworkAccess"])
         settings = {**_REQUESTS, **mapping(given.get("requestSettings"))}
         probes: Json = {
             name: {**_PROBE, **mapping(given.get(name))}
@@ -221,6 +222,11 @@ class Documents:
 
 
 _VERSION = "2022-02-01-preview"
+
+
+def _access(given: object) -> str:
+    """Access to a network as the service spells it; the SDK sends what a file says."""
+    return str(given or "Enabled").capitalize()
 
 
 def _identity(given: Json) -> Json:

@@ -12,7 +12,8 @@ from typing import cast
 
 from rollout.adapters.endpoints.local import snapshot
 from rollout.adapters.endpoints.local.client import Client
-from rollout.adapters.endpoints.local.folder import Folder, read_json, sockets_of
+from rollout.adapters.endpoints.local.folder import Folder, locked, read_json, sockets_of
+from rollout.adapters.endpoints.local.processes import tagged
 from rollout.adapters.endpoints.local.replica import tail
 from rollout.adapters.endpoints.local.specification import Specification
 from rollout.domain.endpoint import Condition
@@ -102,12 +103,20 @@ class Engines:
                 return
             self._clock.sleep(_PAUSE_SECONDS)
 
-    def stop(self, endpoints: Iterable[str]) -> None:
-        """Stop what serves; the files stay."""
+    def stop(self, endpoints: Iterable[str]) -> list[str]:
+        """Stop what serves; the files stay.
+
+        Returns:
+            The names of those that served.
+        """
+        stopped = []
         for each in endpoints:
             folder = self.folder(each)
             if folder.is_used:
+                if _serves(folder):
+                    stopped.append(each)
                 Client(folder, self._clock).stop("down")
+        return stopped
 
     def port(self, endpoint: str) -> int | None:
         """Where an endpoint listens on the loopback; None: it does not exist."""
@@ -128,6 +137,15 @@ class Engines:
 
     def _call(self, endpoint: str, method: str, path: str, body: Json) -> Json:
         return Client(self.folder(endpoint), self._clock).call(method, path, body)
+
+
+def _serves(folder: Folder) -> bool:
+    """Whether there is an engine, or anything that one has left running."""
+    with locked(folder.lock) as lock:
+        if lock is None:
+            return True
+    desired = read_json(folder.desired) or {}
+    return "identity" in desired and bool(tagged(f"{desired['identity']}/"))
 
 
 def _is_up(deployment: Json) -> bool:

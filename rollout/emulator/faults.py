@@ -65,12 +65,22 @@ class Fault:
         known = {each.name for each in fields(cls)}
         unknown = sorted(set(data) - known)
         kind = str(data.get("kind", ""))
-        if unknown or kind not in KINDS:
-            what = (
-                f"A fault has no {unknown[0]!r}." if unknown else f"{kind!r} is no kind of fault."
+        if kind not in KINDS:
+            spelled = ", ".join(KINDS[1:])
+            raise UsageError(
+                f"{kind!r} is no kind of fault.", do=f"Use a status (400 to 599), {spelled}."
             )
-            raise UsageError(what, do=f"Use {', '.join(sorted(known))}; kinds: {', '.join(KINDS)}.")
+        if unknown:
+            raise UsageError(
+                f"A fault has no {unknown[0]!r}.", do=f"Use {', '.join(sorted(known))}."
+            )
         found = cls(**{"on": _DEFAULT_ON.get(kind, ""), **data})  # type: ignore[arg-type]
+        try:
+            re.compile(found.path)
+        except re.error as error:
+            raise UsageError(
+                f"{found.path!r} is no regular expression: {error}.", do="Correct the fault's path."
+            ) from error
         code = found.code or _NO_CODE.get(kind, "") or _CODES.get(found.status, "Injected")
         return replace(found, code=code)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fnmatch
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple
 
+from rollout.domain.errors import UsageError
 from rollout.emulator import assets, deployments, endpoints, logs, metrics, workspace
+from rollout.emulator.faults import Fault
 from rollout.emulator.site import Site
 from rollout.emulator.wire import Asked, Reply
 
@@ -166,6 +169,24 @@ ROUTES: tuple[Route, ...] = (
         f"{_ACT}/datastores/listsecrets/action",
     ),
 )
+
+
+OPERATIONS = tuple(sorted({"score", *(each.operation for each in ROUTES)}))
+
+
+def checked(fault: Fault) -> Fault:
+    """A fault whose ``on`` names operations that there are.
+
+    Raises:
+        UsageError: it does not.
+    """
+    for each in fault.on.split("|") if fault.on else ():
+        if not fnmatch.filter(OPERATIONS, each):
+            raise UsageError(
+                f"on={each} in a fault names no operation.",
+                do=f"Use {', '.join(OPERATIONS)}, with * for any part.",
+            )
+    return fault
 
 
 def find(method: str, path: str) -> tuple[Route, Mapping[str, str]] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import socket
 from collections.abc import Callable, Iterator, Mapping
@@ -56,31 +57,39 @@ def run(settings: Settings, clock: Clock, ready: Callable[[Mapping[str, str]], N
 
 
 def stop(settings: Settings, clock: Clock) -> list[str]:
-    """End what an emulator that was killed left running; the names of its endpoints."""
+    """End what an emulator that was killed left running; the names of what was ended.
+
+    Raises:
+        UsageError: it is alive.
+    """
     if not settings.state.exists():
         return []
-    with _alone(settings):
+    with _alone(settings, down=True):
         records = records_of(settings)
         found = site(settings, clock, records, certificates(settings.state), "https://localhost")
-        found.engines.stop(records.endpoints)
-        found.azurite.stop()
-        return sorted(records.endpoints)
+        stopped = sorted(found.engines.stop(records.endpoints))
+        return [*stopped, *(["Azurite"] if found.azurite.stop() else [])]
 
 
 @contextlib.contextmanager
-def _alone(settings: Settings) -> Iterator[None]:
-    """Hold the state's folder.
+def _alone(settings: Settings, *, down: bool = False) -> Iterator[None]:
+    """Hold the state's folder; ``down``: to end what was left there.
 
     Raises:
         UsageError: another emulator does.
     """
     settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with locked(settings.state / "emulator.lock") as lock:
+    path = settings.state / "emulator.lock"
+    with locked(path) as lock:
         if lock is None:
+            pid = path.read_text(encoding="ascii").strip()
+            alive = f"It is alive{f' (pid {pid})' if pid else ''}: end it with Ctrl-C"
+            other = "." if down else ", or give this one a folder of its own: --state DIR"
             raise UsageError(
-                f"An emulator runs with {settings.state} already.",
-                do="End it, or give this one a folder of its own: --state DIR",
+                f"An emulator runs with {settings.state} already.", do=f"{alive}{other}"
             )
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
         yield
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rollout.domain.errors import UsageError
+from rollout.emulator.roles import Role
 
 TENANT = "11111111-1111-1111-1111-111111111111"
 CLIENT = "22222222-2222-2222-2222-222222222222"
@@ -90,7 +91,7 @@ class Settings:
         quota: VM family -> cores; others have ``default_quota``.
         faults: What goes wrong from the start, as data.
         record: A file that gets a line for each request with its reply.
-        roles: Role definitions that the client has, as JSON; none: it may do everything.
+        roles: Those that the client has; none: it may do everything.
     """
 
     state: Path
@@ -108,7 +109,7 @@ class Settings:
     default_quota: int = 100
     faults: tuple[Mapping[str, object], ...] = ()
     record: Path | None = None
-    roles: tuple[Path, ...] = ()
+    roles: tuple[Role, ...] = ()
 
     @property
     def group_id(self) -> str:

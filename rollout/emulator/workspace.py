@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import fnmatch
-import json
-from pathlib import Path
-from typing import cast
 from urllib.parse import parse_qs
 
 from rollout.emulator import machines
 from rollout.emulator.deployments import taken
 from rollout.emulator.documents import PROVIDER
+from rollout.emulator.roles import EVERYTHING, Role
 from rollout.emulator.settings import CLIENT, TENANT
 from rollout.emulator.site import Site
 from rollout.emulator.tokens import LIFE_SECONDS
@@ -176,37 +173,16 @@ async def sizes(site: Site, asked: Asked) -> Reply:  # noqa: ARG001 - every answ
 
 async def permissions(site: Site, asked: Asked) -> Reply:  # noqa: ARG001 - every answer has both
     """What the client may do."""
-    return Reply(200, {"value": roles(site)})
-
-
-def roles(site: Site) -> list[Json]:
-    """The client's roles, as the permissions API has them; they hold at every scope."""
-    return [_role(path) for path in site.settings.roles] or [
-        {"actions": ["*"], "notActions": [], "dataActions": ["*"], "notDataActions": []}
-    ]
+    return Reply(200, {"value": [each.permissions for each in _roles(site)]})
 
 
 def allows(site: Site, action: str) -> bool:
     """Whether one of the client's roles allows an action."""
-    return any(
-        _covers(role["actions"], action) and not _covers(role["notActions"], action)
-        for role in roles(site)
-    )
+    return any(each.allows(action) for each in _roles(site))
 
 
-def _covers(patterns: object, action: str) -> bool:
-    given = cast("list[str]", patterns)
-    return any(fnmatch.fnmatch(action.lower(), each.lower()) for each in given)
-
-
-def _role(path: Path) -> Json:
-    """A role definition as the portal, the CLI and templates write it."""
-    found = json.loads(path.read_text(encoding="utf-8"))
-    found = found.get("properties", found)
-    found = found["permissions"][0] if "permissions" in found else found
-    given = {key.lower(): value for key, value in found.items()}
-    keys = ("actions", "notActions", "dataActions", "notDataActions")
-    return {key: given.get(key.lower(), []) for key in keys}
+def _roles(site: Site) -> tuple[Role, ...]:
+    return site.settings.roles or (EVERYTHING,)
 
 
 def _no_token(error: str, number: int, message: str) -> Reply:

@@ -13,7 +13,7 @@ from typing import assert_never
 from rollout.domain.decide import decide
 from rollout.domain.decisions import Act, Ask, Decision, On, Question, Record, Rest, Wait
 from rollout.domain.endpoint import Effect, Seen
-from rollout.domain.errors import EndpointError, EndpointRefused
+from rollout.domain.errors import EndpointError, EndpointRefused, NotLoggedIn
 from rollout.domain.events import (
     AnswersDiffered,
     EffectFailed,
@@ -28,7 +28,7 @@ from rollout.domain.events import (
     SmokeTested,
 )
 from rollout.domain.plan import Plan, Smoke
-from rollout.domain.run import Phase, Run, Split
+from rollout.domain.run import Phase, Run, Split, Why
 from rollout.ports.clock import Clock
 from rollout.ports.endpoint import Endpoint, Load
 from rollout.ports.observer import Alert, Appended, Notice, Observer, Waiting, Watched
@@ -84,6 +84,7 @@ class Driver:
 
         Raises:
             Fenced: another runner took over; nothing was done since.
+            NotLoggedIn: the endpoint does not know who asks, and has not been touched yet.
             StoreError: the journal is out of reach; the endpoint stays as it is.
         """
         began = self.clock.monotonic()
@@ -127,6 +128,8 @@ class Driver:
         try:
             seen = self.endpoint.observe()
         except EndpointError as error:
+            if isinstance(error, NotLoggedIn) and run.captured is None:
+                raise  # nothing depends on this run yet, and only a person can log in
             self._alert(run, f"The endpoint cannot be read: {error}")
             return None
         if seen.trouble and seen.trouble != self._trouble:
@@ -143,7 +146,8 @@ class Driver:
             case Record(event):
                 self._append(event)
                 if isinstance(event, Held):
-                    self._collect(run)
+                    failed = event.cause.why in (Why.BOOTSTRAP_FAILED, Why.BASELINE_FAILED)
+                    self._collect(run, run.baseline if failed else run.candidate)
             case Wait(on, until):
                 self._tell(Waiting(run, on.value, until, self.journal.now()))
                 self.clock.sleep(self.endpoint.pace)
@@ -229,6 +233,8 @@ class Driver:
         self.meter.hearing.probes.start()
         mirrored = seen is not None and _mirrored(run, seen)
         measured = self.meter.measure(run, mirrored=mirrored)
+        if self.meter.trouble:
+            self._alert(run, f"Measurements cannot be read: {self.meter.trouble}")
         if measured is not None:
             return measured
         if (differing := self.meter.hearing.fresh_examples()) and run.stage is not None:
@@ -242,7 +248,7 @@ class Driver:
 
     def _verify(self, run: Run) -> RollbackProbed:
         if not run.tried:
-            self._collect(run)
+            self._collect(run, run.candidate)
         if not self.plan.requests or not run.on_failure.verify_smoke:
             return RollbackProbed(ok=True, text="read back; the plan has no requests to send")
         serving = set(run.captured.traffic) if run.captured else set()
@@ -250,16 +256,16 @@ class Driver:
             return RollbackProbed(ok=True, text="read back; nobody had traffic before, either")
         return verify(self.endpoint, serving, self.plan.requests, self.lease.beat)
 
-    def _collect(self, run: Run) -> None:
-        """Keep the candidate's last words; that they are missing stops nothing."""
+    def _collect(self, run: Run, name: str) -> None:
+        """Keep a deployment's last words; that they are missing stops nothing."""
         if not run.on_failure.collect_logs:
             return
         try:
-            text = self.endpoint.logs(run.candidate, tail=run.on_failure.collect_logs)
+            text = self.endpoint.logs(name, tail=run.on_failure.collect_logs)
         except EndpointError as error:
             text = f"(no logs: {error})"
         if text:
-            self._append(LogsCollected(run.candidate, text[-LOG_SIZE:]))
+            self._append(LogsCollected(name, text[-LOG_SIZE:]))
 
 
 def until_held(stopping: Callable[[], bool]) -> Callable[[Run], bool]:

@@ -71,6 +71,7 @@ class Meter:
         self._clock = clock
         self._tape: _Tape | None = None
         self.judgement: Judgement | None = None
+        self.trouble = ""  # why the last reading failed; empty: it did not
 
     def begin(self, run: Run) -> ObservationBegan:
         """From now on measurements belong to the present stage."""
@@ -123,10 +124,11 @@ class Meter:
                 histogram=wanted,
                 answers=self.hearing.interest.anything,
             )
-        except EndpointError:
+        except EndpointError as error:
             tape.broken_since = now if tape.broken_since is None else tape.broken_since
+            self.trouble = str(error)
             return
-        tape.broken_since = None
+        tape.broken_since, self.trouble = None, ""
         tape.cursor = reading.cursor
         interval = self.hearing.hear(reading)
         if interval is None:

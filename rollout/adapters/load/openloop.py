@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import ssl
 import threading
@@ -11,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rollout.adapters.load.wire import Wire
+from rollout.domain.errors import EndpointError
 from rollout.domain.measure import bucket_of, edge
 
 Target = Callable[[], tuple[str, str]]
@@ -21,6 +23,7 @@ _TIMEOUT_SECONDS = 30.0
 _MOST_IN_FLIGHT = 256
 _LAST_ANSWERS_SECONDS = 5.0
 _CLIENT_ERRORS = 400
+_RENEW_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,8 @@ class OpenLoopLoad:
     """Traffic from a thread of its own.
 
     Args:
-        target: The scoring URI and the key, asked for at the start.
+        target: The scoring URI and the key, asked for at the start and now and then: keys are made
+            anew, and tokens end.
         rps: Requests a second.
         bodies: Request bodies, in turn.
         poisson: Random gaps, as of many independent clients; False: even ones.
@@ -118,15 +122,24 @@ class OpenLoopLoad:
     async def _send_all(self, uri: str, key: str, running: threading.Event) -> None:
         self._loop, self._stopped = asyncio.get_running_loop(), asyncio.Event()
         running.set()
-        headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
-        wire = Wire(uri, headers, self._tls)
+        wire = Wire(uri, _headers(key), self._tls)
+        renewing = self._loop.create_task(self._renew(wire))
         tasks = await self._send_on_time(wire, self._loop, self._stopped)
+        renewing.cancel()
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=_LAST_ANSWERS_SECONDS)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
         await wire.close()
+
+    async def _renew(self, wire: Wire) -> None:
+        """Send with whatever opens the endpoint now; where nobody tells, with what did before."""
+        while True:
+            await asyncio.sleep(_RENEW_SECONDS)
+            with contextlib.suppress(EndpointError):
+                _, key = await asyncio.to_thread(self._target)
+                wire.carry(_headers(key))
 
     async def _send_on_time(
         self,
@@ -177,6 +190,10 @@ class OpenLoopLoad:
     def _count(self, what: str) -> None:
         with self._lock:
             self._counts[what] += 1
+
+
+def _headers(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
 
 
 def _quantile(buckets: Mapping[int, int], quantile: float) -> float:

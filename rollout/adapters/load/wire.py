@@ -30,10 +30,14 @@ class Wire:
         self._tls = (tls or ssl.create_default_context()) if secure else None
         self._host = parts.hostname or "127.0.0.1"
         self._port = parts.port or (443 if secure else 80)
-        lines = [f"POST {parts.path or '/'} HTTP/1.1", f"Host: {parts.netloc}"]
-        lines += [f"{name}: {value}" for name, value in headers.items()]
-        self._head = "\r\n".join(lines).encode()
+        self._first = [f"POST {parts.path or '/'} HTTP/1.1", f"Host: {parts.netloc}"]
         self._kept: list[Stream] = []
+        self.carry(headers)
+
+    def carry(self, headers: Mapping[str, str]) -> None:
+        """Send these headers from now on."""
+        lines = [*self._first, *(f"{name}: {value}" for name, value in headers.items())]
+        self._head = "\r\n".join(lines).encode()
 
     async def post(self, body: bytes) -> tuple[int, dict[str, str]]:
         """Status and headers (names in lower case) of the answer, once it is complete.

@@ -12,11 +12,12 @@ import pytest
 from tests.acceptance.azureml.cloud import Cloud
 from tests.acceptance.azureml.site import AzureSite
 from tests.acceptance.conftest import ROOT
+from tests.azure_schemas import problems
 
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    options = ("--register", "environments/env/1")
+    options = ("--register", "environments/env/1", "--compute", "k8s")
     made = Cloud(tmp_path_factory.mktemp("cloud"), options)
     before = dict(os.environ)
     made.start()
@@ -27,6 +28,8 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
         os.environ.clear()
         os.environ.update(before)
         made.close()
+    wrong = [(each["operation"], told) for each in made.records() for told in problems(each)]
+    assert wrong == []  # by the models that the SDK itself was made with
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -50,13 +51,11 @@ class Marks:
 
 
 def marked(marks: Marks) -> None:
-    """Every call of the adapter tells where it is: reads once they are over, orders before as well."""
+    """Every call of the adapter tells where it is once it is over; orders also from inside."""
 
     def wrap(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
         def called(self: AzureEndpoint, *given: Any, **named: Any) -> Any:
             order = type(given[0]).__name__ if name == "perform" else ""
-            if order:
-                marks.at(f"before {order}")
             try:
                 return call(self, *given, **named)
             finally:
@@ -66,6 +65,26 @@ def marked(marks: Marks) -> None:
 
     for name in (*READS, "perform"):
         setattr(AzureEndpoint, name, wrap(name, getattr(AzureEndpoint, name)))
+    marked_wire(marks)
+
+
+def marked_wire(marks: Marks) -> None:
+    """Inside an order: before a change leaves, once it was taken, and in the middle of uploads."""
+    wire = import_module("rollout.adapters.endpoints.azureml.wire")
+    send = wire.Wire.send
+
+    def sent(self: Any, request: Any, **named: Any) -> Any:
+        kind = request.url.partition("?")[0].rstrip("/").split("/")[-2]
+        change = request.method in ("PUT", "DELETE") or "startPendingUpload" in request.url
+        if change:
+            marks.at(f"{request.method} {kind} leaves")
+        try:
+            return send(self, request, **named)
+        finally:
+            if change:
+                marks.at(f"{request.method} {kind} answered")
+
+    wire.Wire.send = sent
 
 
 def run(plan: str, state: str, kill_at: str) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -73,6 +74,5 @@ class AzureSite(Site):
                 process.wait()
         self.cloud.clear()
         for plan in dict.fromkeys(self.plans):
-            if (self.folder / plan).exists():
-                with self.seen(plan) as endpoint:
-                    endpoint.destroy()
+            with contextlib.suppress(api.PlanInvalid), self.seen(plan) as endpoint:
+                endpoint.destroy()

@@ -11,8 +11,10 @@ from typing import TypeVar
 import pytest
 
 from rollout.adapters.clock import SystemClock
+from rollout.adapters.endpoints.azureml import seeing
 from rollout.adapters.endpoints.azureml.endpoint import AzureEndpoint
-from rollout.domain.endpoint import CreateEndpoint, ScaleDeployment
+from rollout.domain.endpoint import CreateEndpoint, Effect, ScaleDeployment
+from rollout.domain.errors import EndpointAway
 from rollout.domain.plan import DeploymentRef, EndpointRef, Metering, Plan
 from rollout.ports.endpoint import Endpoint
 from tests.acceptance.azureml.cloud import Cloud
@@ -79,8 +81,23 @@ class AzureBench:
         while time.monotonic() < until:
             if found := look():
                 return found
-            time.sleep(0.3)
+            time.sleep(0.1)
         pytest.fail("it does not settle")
+
+
+def performed(endpoint: Endpoint, effect: Effect) -> bool:
+    """Whether the order was taken; while another operation goes on, it is not."""
+    try:
+        endpoint.perform(effect, run=RUN)
+    except EndpointAway:
+        return False
+    return not endpoint.observe().busy
+
+
+@pytest.fixture(autouse=True)
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The emulator answers at once."""
+    monkeypatch.setattr(seeing, "CONFIRM_SECONDS", 0.1)
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +113,7 @@ class TestAzureEndpoint(EndpointContract):
     """One endpoint for all promises: each test begins with it absent, or as good as new."""
 
     keeps_answers = False
+    tells_copies = False  # Azure does nowhere; a deployment has live requests or copies
 
     @pytest.fixture
     def bench(self, one_bench: AzureBench) -> AzureBench:
@@ -111,13 +129,10 @@ class TestAzureEndpoint(EndpointContract):
     @pytest.fixture
     def served(self, bench: AzureBench) -> Iterator[Endpoint]:
         endpoint = bench.endpoint()
-        endpoint.perform(CreateEndpoint(), run=RUN)
-        bench.settle(lambda: (seen := endpoint.observe()).exists and not seen.busy)
-        for effect in (PUT_BLUE, PUT_GREEN):
-            endpoint.perform(effect, run=RUN)
-        bench.settle(lambda: ready(endpoint, BLUE) and ready(endpoint, GREEN))
-        for effect in (ALL_BLUE, ScaleDeployment(BLUE, 1)):
-            endpoint.perform(effect, run=RUN)
-        bench.settle(lambda: ready(endpoint, BLUE) and not endpoint.observe().busy)
+        for effect in (CreateEndpoint(), PUT_BLUE, PUT_GREEN, ALL_BLUE, ScaleDeployment(BLUE, 1)):
+            bench.settle(lambda order=effect: performed(endpoint, order))
+        bench.settle(
+            lambda: ready(endpoint, BLUE) and ready(endpoint, GREEN) and not endpoint.observe().busy
+        )
         yield endpoint
         endpoint.close()

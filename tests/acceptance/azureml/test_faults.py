@@ -24,6 +24,7 @@ from rollout.domain.endpoint import (
     Seen,
     SetSplit,
 )
+from rollout.domain.errors import NotLoggedIn
 from rollout.domain.plan import DeploymentRef, EndpointRef, Plan
 from rollout.ports.observer import Alert, Notice
 from tests.acceptance.azureml.cloud import Cloud
@@ -33,6 +34,17 @@ from tests.contracts.endpoint_contract import ready
 BLUE, GREEN, RUN = "blue", "green", "r-setup"
 TAGS = {"owner": "ada", "cost": "42"}
 NAME = "matrix"
+IDENTITY = (
+    "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg-lab/providers/"
+    "Microsoft.ManagedIdentity/userAssignedIdentities/scorer"
+)
+ENDPOINT = {  # whatever a write might lose
+    "auth_mode": "key",
+    "description": "How far it will have progressed.",
+    "tags": TAGS,
+    "identity": {"type": "user_assigned", "user_assigned_identities": [{"resource_id": IDENTITY}]},
+    "public_network_access": "disabled",
+}
 
 
 @dataclass
@@ -53,7 +65,7 @@ class Ward:
 
     def endpoint(self, name: str = NAME) -> AzureEndpoint:
         file = self.world.folder / "endpoint.yml"
-        file.write_text(yaml.safe_dump({"name": name, "auth_mode": "key", "tags": TAGS}))
+        file.write_text(yaml.safe_dump({**ENDPOINT, "name": name}))
         plan = Plan(
             name="ward",
             endpoint=EndpointRef("azureml", name, str(file), self.options()),
@@ -142,10 +154,12 @@ def ward(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[War
 
 
 @pytest.fixture(autouse=True)
-def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+def hurried(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The emulator answers at once, so nobody needs to look every two seconds only."""
     monkeypatch.setattr(AzureEndpoint, "pace", 0.15)
     monkeypatch.setattr(seeing, "CONFIRM_SECONDS", 0.1)
+    yield
+    ward.cloud.clear()
 
 
 @dataclass(frozen=True)
@@ -215,8 +229,13 @@ def kept(ward: Ward, name: str = NAME) -> None:
     """Tags and access are as they were."""
     body = ward.cloud.arm("GET", f"/onlineEndpoints/{name}").json()
     assert {key: body["tags"].get(key) for key in TAGS} == TAGS
-    assert body["identity"]["type"] == "SystemAssigned"
-    assert body["properties"]["publicNetworkAccess"] == "Enabled"
+    assert body["identity"]["type"] == "UserAssigned"
+    assert [each.lower() for each in body["identity"]["userAssignedIdentities"]] == [
+        IDENTITY.lower()
+    ]
+    assert body["properties"]["publicNetworkAccess"].lower() == "disabled"
+    assert body["properties"]["description"] == ENDPOINT["description"]
+    assert body["properties"]["authMode"] == "Key"
 
 
 @pytest.mark.parametrize("fault", PASSING)
@@ -327,6 +346,98 @@ def test_a_split_whose_operation_fails_is_written_again(
     kept(ward)
 
 
+def test_a_scaling_that_fails_is_held_with_azure_s_own_words(ward: Ward, tmp_path: Path) -> None:
+    ward.arrange(green=True)
+    ward.cloud.fault(
+        {"kind": "fail", "on": "deployment.put", "code": "OutOfCapacity", "message": "No room."}
+    )
+
+    done = ward.apply(tmp_path, list(OPERATIONS["scale"].stages))
+
+    assert done.code == 13, done.run.cause
+    assert "OutOfCapacity: No room." in done.run.cause.text
+    assert dict(ward.seen().traffic) == {BLUE: 100}
+    kept(ward)
+
+
+@pytest.mark.parametrize("fault", ["429", "503", "lost", "slow", "fail"])
+def test_an_endpoint_is_created_once_through_every_fault(
+    ward: Ward, tmp_path: Path, fault: str
+) -> None:
+    name = f"fresh-{fault}"
+    faults = {**PASSING, "fail": {"kind": "fail", "message": "Oops."}}
+    file = tmp_path / "endpoint.yml"
+    file.write_text(yaml.safe_dump({**ENDPOINT, "name": name}))
+    before = len(ward.cloud.records())
+    ward.cloud.fault({**faults[fault], "on": "endpoint.put"})
+
+    done = ward.apply(
+        tmp_path,
+        [{"preflight": {"metrics": False}}],
+        name,
+        endpoint={"provider": "azureml", "name": name, "file": str(file), **ward.options()},
+        baseline={"deployment": BLUE, "file": ward.world.files[BLUE]},
+    )
+
+    ward.cloud.clear()
+    assert done.code == 0, done.run.cause
+    assert dict(ward.seen(name).traffic) == {BLUE: 100}
+    taken = [
+        each["body"]["properties"].get("traffic")
+        for each in ward.cloud.records()[before:]
+        if each["operation"] == "endpoint.put" and each["status"] in (0, 200, 201)
+    ]
+    assert taken.count({}) == (2 if fault == "fail" else 1)
+    kept(ward, name)
+    endpoint = ward.endpoint(name)
+    endpoint.destroy()
+    endpoint.close()
+
+
+def test_peace_that_azure_asks_for_costs_no_attempt(ward: Ward, tmp_path: Path) -> None:
+    """Six attempts take a minute; a throttled subscription says for how long it is."""
+    ward.arrange(green=True)
+    before = len(ward.cloud.records())
+    ward.cloud.fault({"kind": "status", "status": 429, "times": 1, "retry_after": 8,
+                      "on": "endpoint.put"})  # fmt: skip
+
+    done = ward.apply(tmp_path, [{"shift": "30%"}])
+
+    assert done.code == 0, done.run.cause
+    written = [
+        each for each in ward.cloud.records()[before:] if each["operation"] == "endpoint.put"
+    ]
+    assert [each["status"] for each in written] == [429, 201]
+    kept(ward)
+
+
+def test_whoever_is_not_logged_in_is_told_before_anything_is_written_down(
+    ward: Ward, tmp_path: Path
+) -> None:
+    ward.arrange(green=True)
+    ward.cloud.fault({"kind": "status", "status": 401, "times": None, "on": "endpoint.get"})
+
+    with pytest.raises(NotLoggedIn, match="AuthenticationFailed") as told:
+        ward.apply(tmp_path, [{"shift": "30%"}])
+
+    assert told.value.code == 33
+    settings = api.Settings(state=f"sqlite:///{tmp_path}/state.db")
+    assert api.history(settings=settings) == ()
+
+
+def test_a_login_that_ends_on_the_way_is_waited_for(ward: Ward, tmp_path: Path) -> None:
+    ward.arrange(green=True)
+    ward.cloud.fault(
+        {"kind": "status", "status": 401, "times": 6, "skip": 12, "on": "endpoint.get"}
+    )
+
+    done = ward.apply(tmp_path, [{"shift": "30%"}, {"wait": "3s"}])
+
+    assert done.code == 0, done.run.cause
+    assert any("AuthenticationFailed" in each for each in ward.heard)
+    assert dict(ward.seen().traffic) == {BLUE: 70, GREEN: 30}
+
+
 def test_a_split_that_is_stuck_ends_unverified_and_is_finished_later(
     ward: Ward, tmp_path: Path
 ) -> None:
@@ -360,7 +471,7 @@ def test_a_creation_that_is_stuck_is_waited_for_and_then_left(ward: Ward, tmp_pa
     assert dict(ward.seen().traffic) == {BLUE: 100}
 
 
-@pytest.mark.parametrize("fault", ["429", "503", "lost"])
+@pytest.mark.parametrize("fault", PASSING)
 def test_a_rollback_gets_through_every_fault(ward: Ward, tmp_path: Path, fault: str) -> None:
     ward.arrange(green=True)
     ward.cloud.fault({**PASSING[fault], "on": "endpoint.put", "skip": 1})

@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
-from tests.acceptance.azureml.site import QUICK, AzureSite
+from typing import Any
+
+import yaml
+
+from tests.acceptance.azureml.site import AzureSite
 from tests.acceptance.conftest import read_json
 
-RPS = 40.0
-METRICS = {"workspace": "00000000-0000-0000-0000-00000000000a", "delay": "1s"}
+RPS = 100.0
+# What is said of a meter means nothing on `local`, so that one file serves both.
+METRICS = {"workspace": "${env.LOG_ANALYTICS_WORKSPACE_ID}", "delay": "1s"}
 LIGHT = {"environment_variables.FEATURE_STORE_MS": "2"}
 
 
-def variables(**values: str) -> list[str]:
-    return [word for name, value in values.items() for word in ("--var", f"{name}={value}")]
+def shown(site: AzureSite, plan: str) -> tuple[dict[str, int], dict[str, int], set[str]]:
+    """Live shares, mirror, and who is there."""
+    with site.seen(plan) as endpoint:
+        seen = endpoint.observe()
+    return dict(seen.traffic), dict(seen.mirror), set(seen.deployments)
 
 
-def bootstrapped(site: AzureSite, plan: str) -> str:
-    """The plan's endpoint with blue serving: its baseline's own file, applied by its first stage."""
-    first = site.change(plan, stages=[{"preflight": {}}], load=None, gates=None)
+def bootstrapped(site: AzureSite, plan: str) -> None:
+    """The plan's endpoint with its baseline at 100 %, as its first stage makes it."""
+    first = site.change(plan, stages=[{"preflight": {"metrics": False}}], load=None, gates=None)
     done = site.rollout("apply", first, "--auto-approve")
     assert done.returncode == 0, done.stderr
-    return plan
+
+
+def light(plan: str, site: AzureSite, **changes: object) -> str:
+    """The plan on servers that two busy cores can bear, with clients of the test's own."""
+    sets = {"baseline__set": {"instance_count": 2, **LIGHT}, "candidate__set": LIGHT}
+    return site.azure(plan, load=None, metrics=METRICS, **sets, **changes)
 
 
 def test_the_guide_s_plan_promotes_green_and_no_client_notices(site: AzureSite) -> None:
-    plan = site.azure("plans/safe-rollout.yaml", load=None, metrics=METRICS, **short_gates(site))
+    plan = light("plans/safe-rollout.yaml", site, stages__1__scale__instances=3)
     bootstrapped(site, plan)
 
     with site.traffic(plan, RPS) as clients:
@@ -33,24 +46,15 @@ def test_the_guide_s_plan_promotes_green_and_no_client_notices(site: AzureSite) 
     assert done.returncode == 0, done.stderr
     assert read_json(done)["outcome"] == "completed"
     assert clients.failed() == []
-    assert len(clients.answers) > 400
+    assert len(clients.answers) > 1500
     assert {each.deployment for each in clients.answers} == {"blue", "green"}
-    with site.seen(plan) as endpoint:
-        seen = endpoint.observe()
-    assert (dict(seen.traffic), dict(seen.mirror), set(seen.deployments)) == (
-        {"green": 100},
-        {},
-        {"green"},
-    )
+    assert shown(site, plan) == ({"green": 100}, {}, {"green"})
 
 
-def short_gates(site: AzureSite) -> dict[str, object]:
-    """The samples' gates need ten seconds at most: what Azure has is read a second later."""
-    return {f"gates__{name}__min_duration": "3s" for name in ("shadow", "canary", "bake")}
-
-
-def test_a_bad_green_is_rolled_back_by_itself(site: AzureSite) -> None:
-    plan = site.azure("plans/bad-errors.yaml", load=None, metrics=METRICS)
+def test_a_bad_green_is_rolled_back_by_itself_here_and_on_the_local_endpoint(
+    site: AzureSite,
+) -> None:
+    plan = light("plans/bad-errors.yaml", site)
     bootstrapped(site, plan)
 
     with site.traffic(plan, RPS) as clients:
@@ -60,20 +64,105 @@ def test_a_bad_green_is_rolled_back_by_itself(site: AzureSite) -> None:
     said = read_json(done)
     assert (done.returncode, said["outcome"]) == (10, "rolled_back"), done.stderr
     assert clients.failed() == []
+    assert "errors" not in {each.deployment for each in clients.answers}
     assert said["exposure"]["requests"] == 0
     assert "gate shadow" in said["cause"]["text"]
-    with site.seen(plan) as endpoint:
-        seen = endpoint.observe()
-    assert (dict(seen.traffic), dict(seen.mirror)) == ({"green": 100}, {})
+    assert shown(site, plan)[:2] == ({"green": 100}, {})
+    assert on_local(site, plan) == (10, "rolled_back")
 
 
-def test_the_sample_for_azure_runs_as_it_is(site: AzureSite) -> None:
+def on_local(site: AzureSite, plan: str) -> tuple[int, str]:
+    """How the same file ends on ``local``, with nothing but its endpoint changed."""
+    endpoint = {"provider": "local", "name": "diabetes-twin", "file": "endpoint.yml"}
+    twin = site.change(plan, endpoint=endpoint, load={"rps": 100})
+    before, after = (yaml.safe_load((site.folder / each).read_text()) for each in (plan, twin))
+    assert {key for key in after if after[key] != before.get(key)} == {"endpoint", "load"}
+    try:
+        done = site.rollout("apply", twin, "--auto-approve", "-o", "json")
+        return done.returncode, read_json(done)["outcome"]
+    finally:
+        site.rollout("destroy", twin, "--auto-approve")
+        site.plans = [each for each in site.plans if each != twin]  # it is gone
+
+
+def test_the_sample_for_azure_is_looked_at_as_it_is(site: AzureSite) -> None:
     plan = "plans/azureml/safe-rollout.yaml"
-    quick = variables(**QUICK, rps="30")
 
-    looked = site.rollout("plan", plan, *quick)
-    done = site.rollout("apply", plan, "--auto-approve", "-o", "json", *quick)
+    looked = site.rollout("plan", plan, "-o", "json")
+    asked = site.rollout("doctor", plan, "-o", "json")
 
-    assert "standardDSv2Family" in looked.stdout
-    assert done.returncode == 0, done.stderr
-    assert read_json(done)["outcome"] == "completed"
+    checks = {each["name"]: each for each in read_json(looked)["checks"]}
+    assert "Needs 24 more cores" in checks["standardDSv2Family"]["text"]
+    assert all(each["ok"] for each in checks.values()), checks
+    assert asked.returncode == 0, asked.stdout
+    assert "azure-ai-ml" in asked.stdout
+
+
+def kubernetes(site: AzureSite, stages: list[Any]) -> str:
+    """A plan for an endpoint on the attached cluster, of the samples' deployments."""
+    for color in ("blue", "green"):
+        file = site.folder / f"plans/{color}-deployment.yml"
+        data = yaml.safe_load(file.read_text())
+        kept = {
+            key: value for key, value in data.items() if key not in ("$schema", "instance_type")
+        }
+        (site.folder / f"plans/{color}-on-k8s.yml").write_text(
+            yaml.safe_dump({**kept, "type": "kubernetes"})
+        )
+    (site.folder / "plans/k8s-endpoint.yml").write_text(
+        yaml.safe_dump({"name": "cluster", "compute": "azureml:k8s", "auth_mode": "key"})
+    )
+    plan = site.azure(
+        "plans/safe-rollout.yaml",
+        load=None,
+        metrics=None,
+        gates=None,
+        stages=stages,
+        baseline={"deployment": "blue", "file": "blue-on-k8s.yml"},
+        candidate={"deployment": "green", "file": "green-on-k8s.yml"},
+    )
+    return site.change(plan, endpoint__name="cluster", endpoint__file="k8s-endpoint.yml")
+
+
+def test_a_kubernetes_endpoint_refuses_the_mirror_at_its_place_and_does_the_rest(
+    site: AzureSite,
+) -> None:
+    stages = [
+        {"preflight": {"metrics": False}},
+        {"scale": {"deployment": "baseline", "instances": 2}},
+        {"create": "candidate"},
+        {"smoke": 5},
+        {"shift": "10%"},
+        {"shift": "100%"},
+        {"delete": "baseline"},
+    ]
+    mirrored = kubernetes(site, [*stages[:4], {"mirror": "10%"}, *stages[4:]])
+    refused = site.rollout("validate", mirrored)
+    plan = kubernetes(site, stages)
+
+    done = site.rollout("apply", plan, "--auto-approve", "-o", "json")
+
+    assert refused.returncode == 65
+    assert "stages[4].mirror" in refused.stdout + refused.stderr
+    assert "Kubernetes" in refused.stdout + refused.stderr
+    assert (done.returncode, read_json(done)["outcome"]) == (0, "completed"), done.stderr
+    assert shown(site, plan) == ({"green": 100}, {}, {"green"})
+
+
+def test_azure_monitor_s_minutes_are_enough_to_roll_a_bad_green_back(site: AzureSite) -> None:
+    """The meter of a plan that names none; it knows whole minutes, and percentiles only."""
+    checks = [{"error_rate": {"max": "5%"}}, {"latency_p95": {"max": "5s"}}]
+    plan = site.azure(
+        "plans/bad-errors-no-mirror.yaml",
+        load={"rps": 30},
+        metrics={"delay": "1s"},
+        gates={"minutes": {"max_duration": "6m", "checks": checks}},
+        stages=[{"create": "candidate"}, {"shift": "50%", "gate": "minutes"}],
+    )
+
+    done = site.rollout("apply", plan, "--auto-approve", "-o", "json")
+
+    said = read_json(done)
+    assert (done.returncode, said["outcome"]) == (10, "rolled_back"), done.stderr
+    assert "error_rate" in said["cause"]["text"]
+    assert shown(site, plan)[:2] == ({"green": 100}, {})

@@ -9,7 +9,9 @@ from collections.abc import Iterator
 import pytest
 
 from rollout.adapters.clock import SystemClock
+from rollout.adapters.load import openloop
 from rollout.adapters.load.openloop import OpenLoopLoad
+from rollout.domain.errors import EndpointAway
 
 CHUNKED = (
     b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nAzureML-Model-Deployment: green\r\n\r\n"
@@ -78,6 +80,27 @@ def test_every_answer_is_counted_once(server: Server) -> None:
     assert server.connections < len(server.requests), "connections are kept"
     assert b"Authorization: Bearer k" in server.requests[0]
     assert {one[-3:] for one in server.requests} == {b"one", b"two"}
+
+
+def test_a_key_that_was_made_anew_is_sent_soon(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openloop, "_RENEW_SECONDS", 0.05)
+    asked: list[str] = []
+
+    def target() -> tuple[str, str]:
+        asked.append("k")
+        if len(asked) == 2:
+            raise EndpointAway("nobody tells", do="try again")
+        return server.uri, f"key-{len(asked)}"
+
+    load = OpenLoopLoad(target, rps=200, bodies=(b"x",))
+    load.start()
+    while not any(b"Bearer key-3" in each for each in server.requests):
+        SystemClock().sleep(0.01)
+    load.stop()
+
+    assert b"Bearer key-1" in server.requests[0]
 
 
 def test_nobody_there_is_a_failure_of_each_request() -> None:

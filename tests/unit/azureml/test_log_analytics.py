@@ -227,7 +227,7 @@ def test_without_requests_nobody_can_tell_whether_the_log_arrives(log, source):
     found = source.arrives(moment=START)
 
     assert found.ok
-    assert found.text.startswith(f"Could not be checked: {TABLE} has no request of the hour")
+    assert found.text.startswith(f"Not checked: {TABLE} has no request of the hour")
 
 
 def test_the_question_goes_to_the_workspace_and_its_time(service, log):

@@ -269,9 +269,7 @@ def test_without_requests_nobody_can_tell_whether_metrics_arrive(metrics, monito
     found = monitor.arrives(moment=START + 600)
 
     assert found.ok
-    assert found.text.startswith(
-        "Could not be checked: RequestsPerMinute has no data of the last 30m."
-    )
+    assert found.text.startswith("Not checked: RequestsPerMinute has no data of the last 30m.")
 
 
 def test_a_missing_role_is_named_with_its_scope(service, monitor):
@@ -293,7 +291,7 @@ def test_an_endpoint_that_is_not_there_yet_cannot_be_checked(service, monitor):
     found = monitor.arrives(moment=START + 600)
 
     assert found.ok
-    assert found.text.startswith("Could not be checked before there is an endpoint: ")
+    assert found.text.startswith("Not checked: there is no endpoint yet: ")
     with pytest.raises(EndpointRefused, match="answered 404"):
         read(monitor, f"{START:.0f}", START + 181)
 

@@ -112,6 +112,23 @@ def test_parts_of_a_second_are_refused_because_the_sdk_loses_them(
     assert told.startswith(f"request_settings.{setting} is {value}: Azure's SDK loses parts of")
 
 
+@pytest.mark.parametrize("key", ["model", "environment", "code"])
+def test_a_registered_asset_names_its_version(folder: Path, key: str) -> None:
+    def told_of(asset: str) -> list[str]:
+        code = f"code_configuration: {{code: '{asset}', scoring_script: score.py}}\n"
+        return found(folder, MACHINE + (code if key == "code" else f"{key}: {asset}\n"))
+
+    assert told_of("azureml:own-model") == ["azureml:own-model has no version."]
+    for good in (
+        "azureml:own-model:1",
+        "azureml:own-model@latest",
+        "azureml://registries/azureml/models/m/versions/1",
+        "azureml:/subscriptions/s/resourceGroups/r/x/models/m/versions/1",
+        "/subscriptions/s/resourceGroups/r/x/models/m/versions/1",
+    ):
+        assert told_of(good) == []
+
+
 def test_what_the_plan_sets_counts(folder: Path) -> None:
     text = MACHINE.replace("instance_type: Standard_DS3_v2\n", "")
     good = {"instance_type": "Standard_F4s_v2", "request_settings": {"request_timeout_ms": 9000}}
@@ -147,8 +164,26 @@ def test_a_kubernetes_deployment_says_so_in_the_word_that_the_loader_reads(folde
             ["'traffic' would be ignored: the plan's stages own the split."],
         ),
         (MANAGED, "name: x\ntype: managed\n", ["Azure ML's endpoints have no key 'type'."]),
+        (MANAGED, "name: x\npublic_network_access: Enabled\n", []),
+        (MANAGED, "name: x\npublic_network_access: off\n", ["public_network_access is false."]),
+        (
+            MANAGED,
+            "name: x\npublic_network_access: no_way\n",
+            ["public_network_access is 'no_way'."],
+        ),
     ],
-    ids=["managed", "kubernetes", "no-cluster", "cluster", "no-split", "split", "type"],
+    ids=[
+        "managed",
+        "kubernetes",
+        "no-cluster",
+        "cluster",
+        "no-split",
+        "split",
+        "type",
+        "network",
+        "network-switch",
+        "network-word",
+    ],
 )
 def test_an_endpoints_file_is_of_the_plans_kind_and_leaves_the_split_to_it(
     tmp_path: Path, kind: str, text: str, told: list[str]

@@ -76,10 +76,10 @@ def test_what_comes_back_as_it_was_changes_nothing():
         ("tags", {}, "tags.owner from ada to nothing"),
         ("tags", {"owner": "eve"}, "tags.owner from ada to eve"),
         ("tags", {"owner": "ada", "new": "x"}, "tags.new from nothing to x"),
-        ("identity", {"type": "SystemAssigned"}, "identity.type from UserAssigned to"),
+        ("identity", {"type": "SystemAssigned"}, "identity.type from userassigned to"),
         ("identity/userAssignedIdentities", {}, "identity.userAssignedIdentities from"),
-        ("properties/authMode", "AADToken", "properties.authMode from Key to AADToken"),
-        ("properties/publicNetworkAccess", None, "properties.publicNetworkAccess from Disabled"),
+        ("properties/authMode", "AADToken", "properties.authMode from key to aadtoken"),
+        ("properties/publicNetworkAccess", None, "properties.publicNetworkAccess from disabled"),
         ("properties/description", None, "properties.description from A model. to nothing"),
     ],
 )
@@ -103,6 +103,18 @@ def test_what_only_the_service_writes_is_no_change():
     written = changed(written, "properties/scoringUri", None)
 
     assert endpoint_changes(ENDPOINT, written, split=True) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("properties/publicNetworkAccess", "disabled"),
+        ("properties/authMode", "key"),
+        ("identity/type", "userassigned"),
+    ],
+)
+def test_an_enumeration_in_another_case_is_no_change(path, value):
+    assert endpoint_changes(ENDPOINT, changed(ENDPOINT, path, value), split=True) == []
 
 
 def test_a_time_is_what_it_means_and_not_how_it_is_spelled():
@@ -139,6 +151,19 @@ def test_scaling_changes_the_number_of_instances_alone():
 
     assert deployment_changes(DEPLOYMENT, written) == []
     assert deployment_changes(DEPLOYMENT, lost) == ["tags.rollout.id from r-1 to nothing"]
+
+
+def test_what_the_sdk_carries_for_the_other_kind_only_is_not_compared():
+    before = changed(DEPLOYMENT, "properties/egressPublicNetworkAccess", "Enabled")
+    on_cluster = changed(before, "properties/endpointComputeType", "Kubernetes")
+
+    assert len(deployment_changes(before, DEPLOYMENT)) == 1
+    assert (
+        deployment_changes(
+            on_cluster, changed(on_cluster, "properties/egressPublicNetworkAccess", None)
+        )
+        == []
+    )
 
 
 def test_a_secret_in_an_environment_variable_is_not_shown():

@@ -61,6 +61,21 @@ def test_a_deletion_gives_nothing_back_before_the_end() -> None:
     assert [each.name for each in found] == ["blue", "green"]
 
 
+def test_the_file_that_names_a_size_is_known_unless_the_deployment_runs_with_it() -> None:
+    whole = plan()
+    candidate = replace(whole.candidate, file="green.yml")
+
+    fresh = growths(replace(whole, candidate=candidate), {"candidate": GREEN}, {})
+    going = growths(
+        replace(whole, candidate=candidate),
+        {"candidate": GREEN},
+        {"green": replace(GREEN, instances=1)},
+    )
+
+    assert [each.file for each in fresh if each.name == "green"] == ["green.yml"]
+    assert [each.file for each in going if each.name == "green"] == [""]
+
+
 def test_a_run_that_is_resumed_needs_no_more_than_what_is_missing() -> None:
     there = {"blue": Wanted("blue", DS3, 2), "green": GREEN}
 
@@ -116,12 +131,31 @@ def test_all_families_together_must_fit_the_region() -> None:
     assert found[2].text.startswith("Needs 16 more cores of all families of the region (have 10)")
 
 
-def test_a_size_that_azure_does_not_list_is_told_and_fails_nothing() -> None:
-    (found,) = judged((Growth("green", "Standard_X1", 0, 2),), SIZES, (), QUOTA)
+def test_a_size_that_azure_does_not_list_is_refused_with_the_file_that_names_it() -> None:
+    growing = (Growth("green", "Standard_FOO", 0, 2, "green.yml"),)
+
+    (found,) = judged(growing, SIZES, (), QUOTA, region="eastus2")
+
+    assert (found.state, found.name) == (State.BAD, "Standard_FOO")
+    assert found.text == (
+        "Azure lists no size Standard_FOO in eastus2. "
+        "Correct instance_type in green.yml or the plan's set."
+    )
+
+
+@pytest.mark.parametrize(
+    ("sizes", "file"),
+    [({}, "green.yml"), ({**SIZES, "standard_x1": None}, "green.yml"), (SIZES, "")],
+    ids=["empty-list", "no-cores", "runs-already"],
+)
+def test_a_size_of_which_azure_tells_too_little_is_told_and_fails_nothing(
+    sizes: dict[str, Size | None], file: str
+) -> None:
+    (found,) = judged((Growth("green", "Standard_X1", 1, 2, file),), sizes, (), QUOTA)
 
     assert found.state is State.UNKNOWN
     assert found.text.startswith(
-        "Not checked: Azure lists no size Standard_X1 in this region (green)."
+        "Not checked: Azure tells no cores of size Standard_X1 in this region (green)."
     )
 
 
@@ -145,7 +179,7 @@ def test_low_priority_cores_and_looser_limits_do_not_count() -> None:
     assert regional_pool(usages) is None
 
 
-def test_sizes_are_found_in_any_case_and_without_cores_not_at_all() -> None:
+def test_sizes_are_found_in_any_case_and_without_cores_as_such() -> None:
     items = [{"name": "STANDARD_DS3_V2", "family": FAMILY, "vCPUs": 4}, {"name": "odd"}]
 
-    assert sizes_of(items) == SIZES
+    assert sizes_of(items) == {**SIZES, "odd": None}

@@ -86,6 +86,15 @@ def test_a_write_that_never_reads_back_is_given_up():
     assert hear(confirmed, (late - 1, OLD), (late, OLD), (late + 2, OLD)) == [False, False, True]
 
 
+def test_the_time_to_read_back_begins_when_the_operation_has_ended():
+    confirmed = Confirmed(OLD)
+    confirmed.write(NEW, 0.0)
+
+    confirmed.hears(OLD, 10 * WRITTEN_SECONDS, moving=True)
+
+    assert hear(confirmed, (10 * WRITTEN_SECONDS + 2, OLD)) == [False]
+
+
 def test_a_write_that_failed_is_not_waited_for():
     confirmed = Confirmed(OLD)
     confirmed.write(NEW, 0.0)

@@ -244,6 +244,26 @@ def test_an_answer_counts_in_the_stage_that_asked(
     assert (after.trouble.why if after.trouble else None) is trouble
 
 
+@pytest.mark.parametrize(
+    ("text", "note"),
+    [
+        (("login: You.",), "1 check passed"),
+        (("login: You.", "cores: Needs 4."), "2 checks passed"),
+        (
+            ("login: You.", "cores: Not checked: 403.", "metrics: Not checked: none."),
+            "1 check passed, 2 not checked: cores, metrics",
+        ),
+    ],
+    ids=["one", "two", "not-checked"],
+)
+def test_pre_checks_that_passed_are_counted_in_the_stages_note(
+    text: tuple[str, ...], note: str
+) -> None:
+    after = advance(entering("preflight"), e.PreflightChecked(ok=True, text=text), NOW)
+
+    assert after.done[-1].note == note
+
+
 # --- measuring ------------------------------------------------------------------------
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from rollout.emulator import control
 from rollout.emulator.faults import Fault
+from rollout.emulator.roles import Role
 from rollout.emulator.routes import ROUTES, find
 from rollout.emulator.settings import CLIENT, TENANT, Registered
 from rollout.emulator.wire import Asked
@@ -98,7 +99,7 @@ def test_a_role_opens_just_what_it_names(tmp_path):
     prefix = "Microsoft.MachineLearningServices/workspaces/onlineEndpoints"
     given = {"Actions": [f"{prefix}/*"], "NotActions": [f"{prefix}/delete"], "DataActions": []}
     role.write_text(json.dumps({"Name": "test", **given}))
-    bench = Bench(tmp_path, roles=(role,))
+    bench = Bench(tmp_path, roles=(Role.read(role),))
     bench.given()
 
     allowed = bench.arm("GET", "/onlineEndpoints/shop")

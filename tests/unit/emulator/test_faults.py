@@ -4,6 +4,7 @@ import pytest
 
 from rollout.domain.errors import UsageError
 from rollout.emulator.faults import Fault, Faults
+from rollout.emulator.routes import checked
 from rollout.emulator.wire import Asked
 
 PUT = Asked("endpoint.put", "PUT", "/x/onlineEndpoints/shop")
@@ -61,8 +62,38 @@ def test_a_fault_survives_being_written_down():
 
 
 @pytest.mark.parametrize(
-    "spec", ["nothing", "200", "503:times", "503:times=x", "503:color=red", "stale:alternate=1"]
+    "spec",
+    [
+        "nothing",
+        "200",
+        "503:times",
+        "503:times=x",
+        "503:color=red",
+        "stale:alternate=1",
+        "503:path=(",
+    ],
 )
 def test_what_is_no_fault(spec):
     with pytest.raises(UsageError):
         Fault.parse(spec)
+
+
+def test_an_unknown_kind_is_told_the_kinds_first():
+    with pytest.raises(UsageError) as caught:
+        Fault.parse("nonsense")
+
+    assert caught.value.do.startswith("Use a status (400 to 599), fail, stuck,")
+
+
+@pytest.mark.parametrize("on", ["endpoint.pvt", "endpoint.put|deploy.*", "nothing*"])
+def test_a_fault_of_no_operation_is_refused_with_those_there_are(on):
+    with pytest.raises(UsageError, match="names no operation") as caught:
+        checked(Fault.parse(f"503:on={on}"))
+
+    assert "endpoint.put" in caught.value.do
+    assert "score" in caught.value.do
+
+
+@pytest.mark.parametrize("spec", ["503", "stale:seconds=1", "503:on=*.get|score", "quota"])
+def test_a_fault_of_operations_there_are_is_taken(spec):
+    assert checked(Fault.parse(spec)) == Fault.parse(spec)

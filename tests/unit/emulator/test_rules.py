@@ -91,6 +91,23 @@ def test_what_a_put_leaves_out_is_gone(bench):
 
 
 @pytest.mark.parametrize(
+    ("sent", "shown"),
+    [("disabled", "Disabled"), ("Disabled", "Disabled"), ("ENABLED", "Enabled"), (None, "Enabled")],
+    ids=str,
+)
+def test_network_access_is_shown_as_the_service_spells_it(bench, sent, shown):
+    given = {"authMode": "Key", "publicNetworkAccess": sent}
+
+    reply = bench.arm("PUT", "/onlineEndpoints/shop", {"location": "eastus2", "properties": given})
+    deployment = bench.site.records.endpoints["shop"].deployments["blue"]
+    deployment.body["properties"]["egressPublicNetworkAccess"] = sent
+
+    assert reply.body["properties"]["publicNetworkAccess"] == shown
+    blue = bench.site.documents.deployment("shop", deployment)
+    assert blue["properties"]["egressPublicNetworkAccess"] == shown
+
+
+@pytest.mark.parametrize(
     ("properties", "instances", "expected"),
     [
         ({}, 2, ""),

@@ -1,5 +1,6 @@
 """How an emulator is started: its options, its certificates, its tokens, and what it refuses."""
 
+import os
 import ssl
 
 import pytest
@@ -7,9 +8,11 @@ import pytest
 from rollout.adapters.endpoints.local.folder import locked
 from rollout.cli.main import run
 from rollout.domain.errors import UsageError
+from rollout.emulator import server
 from rollout.emulator.certificates import certificates
 from rollout.emulator.settings import Registered
 from rollout.emulator.tokens import Tokens
+from tests.unit.emulator.bench import Bench
 
 
 @pytest.mark.parametrize(
@@ -22,6 +25,14 @@ from rollout.emulator.tokens import Tokens
         ["--quota", "family"],
         ["--quota", "family=many"],
         ["--fault", "nonsense"],
+        ["--fault", "503:on=endpoint.pvt"],
+        ["--role", "not-there.json"],
+        ["--env-file", "not-there/azure.env"],
+        ["--azurite", "not-there/azurite-blob"],
+        ["--python", "not-there/python"],
+        ["--subscription", "mine"],
+        ["--workspace", "ws"],
+        ["--workspace", "my.workspace"],
     ],
     ids=" ".join,
 )
@@ -39,6 +50,94 @@ def test_nothing_to_stop_is_no_error(tmp_path, capsys):
     assert code == 0
     assert "there was none" in capsys.readouterr().err
     assert not (tmp_path / "state").exists()
+
+
+def test_only_what_was_stopped_is_listed(tmp_path, capsys):
+    bench = Bench(tmp_path)
+    bench.given()
+    bench.site.records.save()
+
+    code = run(["emulate", "azureml", "--state", str(bench.settings.state), "--down"])
+
+    assert code == 0
+    assert "there was none" in capsys.readouterr().err, "shop is known, and nothing of it ran"
+
+
+def test_a_living_emulator_is_not_taken_down_but_named(tmp_path, capsys):
+    state = tmp_path / "state"
+    state.mkdir()
+    with locked(state / "emulator.lock") as lock:
+        os.write(lock, b"123\n")
+
+        code = run(["emulate", "azureml", "--state", str(state), "--down"])
+
+    assert code == 64
+    assert "It is alive (pid 123): end it with Ctrl-C." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "{}", '{"permissions": []}', '{"actions": "*"}', '{"actions": [1]}'],
+)
+def test_what_is_no_role_definition_is_told_before_anything_starts(text, tmp_path, capsys):
+    role, state = tmp_path / "role.json", tmp_path / "state"
+    role.write_text(text)
+
+    code = run(["emulate", "azureml", "--state", str(state), "--role", str(role)])
+
+    said = capsys.readouterr().err
+    assert code == 64
+    assert f"{role} is no role definition: " in said
+    assert "Correct the path of --role." in said
+    assert not state.exists()
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """An emulator that answers and ends at once."""
+    environment = {"AZURE_CLIENT_SECRET": "s3cret"}
+    monkeypatch.setattr(server, "run", lambda settings, clock, ready: ready(environment))
+    return environment
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_secret_in_a_file_is_not_shown_to_people_too(
+    form, started, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+
+    code = run(["emulate", "azureml", "--env-file", "azure.env", "-o", form])
+
+    said = capsys.readouterr()
+    assert code == 0
+    assert (tmp_path / "azure.env").read_text() == "export AZURE_CLIENT_SECRET=s3cret\n"
+    assert (tmp_path / "azure.env").stat().st_mode & 0o077 == 0
+    assert ("s3cret" in said.out) is (form == "json")
+    assert "Clients: . ./azure.env; Ctrl-C ends it." in said.err
+
+
+def test_without_a_file_the_environment_is_printed(started, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+
+    run(["emulate", "azureml"])
+
+    said = capsys.readouterr()
+    assert said.out == "export AZURE_CLIENT_SECRET=s3cret\n"
+    assert "Set what is printed. Ctrl-C ends it." in said.err
+
+
+def test_a_missing_storage_is_told_at_the_start(started, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("sys.prefix", str(tmp_path))
+
+    code = run(["emulate", "azureml"])
+
+    assert code == 0
+    assert (
+        "No Azurite: deployments with local folders will be refused. "
+        "Install it: make .venv/.node, or npm install -g azurite@3.35.0."
+    ) in capsys.readouterr().err
 
 
 def test_two_emulators_do_not_share_a_state(tmp_path, capsys):

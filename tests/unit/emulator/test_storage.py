@@ -8,8 +8,12 @@ import pytest
 from rollout.emulator import azurite
 from rollout.emulator.settings import Registered
 from rollout.emulator.tunnel import Tunnel
-from rollout.emulator.wire import Refusal
+from rollout.emulator.wire import Refusal, Reply
 from tests.unit.emulator.bench import Bench, code
+
+
+def message(reply: Reply) -> str:
+    return reply.body["error"]["message"]
 
 
 def tunnelled(head: bytes, port: int | None) -> bytes:
@@ -75,14 +79,25 @@ def test_the_program_is_taken_from_where_it_is(tmp_path, monkeypatch):
     assert azurite.find(str(own)) == str(own)
 
 
-def test_an_upload_without_storage_is_told_how_to_get_one(tmp_path):
+def test_an_upload_to_a_storage_that_is_gone_is_refused_for_good(tmp_path):
     bench = Bench(tmp_path, azurite=str(tmp_path / "missing"))
 
     reply = bench.arm("POST", "/codes/c/versions/1/startPendingUpload", {})
     secrets = bench.arm("POST", "/datastores/workspaceblobstore/listSecrets", {})
 
     assert {code(reply), code(secrets)} == {"EmulatorStorageUnavailable"}
-    assert "npm install -g azurite" in reply.body["error"]["message"]
+    assert (reply.status, secrets.status) == (400, 400), "no client tries again"
+    assert f"{tmp_path / 'missing'}, which --azurite names, is not there." in message(reply)
+
+
+def test_an_upload_where_no_storage_is_found_is_told_how_to_get_one(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("sys.prefix", str(tmp_path))
+
+    reply = Bench(tmp_path).arm("POST", "/codes/c/versions/1/startPendingUpload", {})
+
+    assert reply.status == 400
+    assert message(reply).endswith("or npm install -g azurite@3.35.0.")
 
 
 def test_a_registered_folder_is_used_where_it_lies(tmp_path):

@@ -7,7 +7,7 @@ import shlex
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from rollout.adapters.endpoints.azureml import cloud as clouds, measuring
+from rollout.adapters.endpoints.azureml import cloud as clouds, measuring, sdk
 from rollout.adapters.endpoints.azureml.arm import ML
 from rollout.adapters.endpoints.azureml.kinds import kind_of_plan
 from rollout.adapters.endpoints.azureml.limits import read_limits
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from rollout.adapters.endpoints.azureml.source import Source
     from rollout.adapters.endpoints.azureml.writing import Writer
 
+_KEY_SECONDS = 300.0  # a key that somebody has made anew is asked for within this time
 _EARLY_SECONDS = 60.0  # before its end a token is asked for anew
 
 
@@ -61,6 +62,7 @@ class Access:
         """Whose tokens."""
         from rollout.adapters.endpoints.azureml.credentials import credential  # noqa: PLC0415
 
+        sdk.installed()
         options = self.options
         return credential(options.credential, self.cloud, client_id=options.client_id)
 
@@ -156,7 +158,7 @@ class Access:
 
         found = self.client.keys()
         if getattr(found, "primary_key", None):
-            return Secret(found.primary_key)
+            return Secret(found.primary_key, self._clock.now() + _KEY_SECONDS)
         # A token, of Azure ML (to be renewed hours before its end) or of the identity platform.
         until = getattr(found, "refresh_after_time_utc", 0) or getattr(found, "expiry_time_utc", 0)
         return Secret(found.access_token, float(until) - _EARLY_SECONDS if until else None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
@@ -15,6 +16,7 @@ from rollout.adapters.endpoints.azureml.failures import refused, told
 from rollout.adapters.endpoints.azureml.patience import patiently
 from rollout.adapters.endpoints.azureml.place import Cloud, Place
 from rollout.domain.errors import EndpointAway
+from rollout.domain.run import Split
 from rollout.ports.endpoint import Hold
 
 if TYPE_CHECKING:
@@ -26,12 +28,43 @@ if TYPE_CHECKING:
     from rollout.adapters.endpoints.azureml.wire import Wire
 
 Json = Mapping[str, Any]
-Look = Callable[[str, Json], None]
+Look = Callable[[Json], Json]
 Call = Callable[["MLClient"], object]
 
 _CONTAINERS = ("storage-initializer", "inference-server")
 _NOT_FOUND, _ERRORS = 404, 400
+_ABOVE = ("resourcegroupnotfound", "subscriptionnotfound", "invalidsubscriptionid")
 _TRY_AGAIN = "Try again in a while."
+
+
+def _as_it_is(body: Json) -> Json:
+    """Nothing is to be kept."""
+    return body
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """What belongs to one order, on the wire; two orders must not see each other's.
+
+    Args:
+        hold: Asked last before it leaves.
+        look: Sees the body last.
+        goal: The shares of an endpoint that it writes.
+    """
+
+    hold: Hold
+    look: Look = _as_it_is
+    goal: Split | None = None
+
+    @contextlib.contextmanager
+    def on(self, wire: Wire) -> Iterator[None]:
+        """On the wire, for whoever has the SDK to itself."""
+        before = wire.hold, wire.look, wire.goal
+        wire.hold, wire.look, wire.goal = self.hold, self.look, self.goal
+        try:
+            yield
+        finally:
+            wire.hold, wire.look, wire.goal = before
 
 
 class Client:
@@ -60,6 +93,11 @@ class Client:
         name = self._place.endpoint
         found = self._found("the endpoint", lambda ml: ml.online_endpoints.get(name))
         return cast("OnlineEndpoint | None", found)
+
+    def is_listed(self) -> bool:
+        """Whether the workspace's list has the endpoint: a read of its own may be stale."""
+        with told("did not list the endpoints"), self._sdk() as ml:
+            return any(each.name == self._place.endpoint for each in ml.online_endpoints.list())
 
     def deployments(self) -> list[OnlineDeployment]:
         """All its deployments; none where there is no endpoint."""
@@ -134,19 +172,32 @@ class Client:
 
     # --- changing ---
 
-    def put_endpoint(self, entity: OnlineEndpoint, hold: Hold, look: Look) -> None:
-        """Begin to write the whole endpoint."""
-        self._begin("did not write the endpoint", hold, look, lambda ml: (
+    def put_endpoint(
+        self, entity: OnlineEndpoint, hold: Hold, goal: Split | None = None, look: Look = _as_it_is
+    ) -> None:
+        """Begin to write the whole endpoint.
+
+        Args:
+            entity: As it was read, and changed; or a new one where there is none.
+            hold: Asked last.
+            goal: The shares that it shall have; None: none, or those that it has.
+            look: Sees the body last.
+
+        Raises:
+            EndpointRefused: it would lose something, or have other shares.
+        """
+        call = _Call(hold, look, goal)
+        self._begin("did not write the endpoint", call, lambda ml: (
             ml.online_endpoints.begin_create_or_update(entity)
         ))  # fmt: skip
 
-    def put_deployment(self, entity: OnlineDeployment, hold: Hold, look: Look) -> None:
+    def put_deployment(self, entity: OnlineDeployment, hold: Hold, look: Look = _as_it_is) -> None:
         """Begin to write a whole deployment, after its files were uploaded where there are any."""
         from rollout.adapters.endpoints.azureml.wire import CHANGE_SECONDS  # noqa: PLC0415 - heavy
 
         deed = f"did not write the deployment {entity.name}"
         patiently(
-            lambda ask: self._begin(deed, ask, look, lambda ml: (
+            lambda ask: self._begin(deed, _Call(ask, look), lambda ml: (
                 ml.online_deployments.begin_create_or_update(entity)
             )),
             hold,
@@ -154,18 +205,18 @@ class Client:
         )  # fmt: skip
 
     def delete_deployment(self, name: str, hold: Hold) -> None:
-        """Begin to delete a deployment."""
+        """Begin to delete a deployment; gone already is success."""
         endpoint = self._place.endpoint
-        self._begin(f"did not delete {name}", hold, _see_nothing, lambda ml: (
+        self._begin(f"did not delete {name}", _Call(hold), lambda ml: (
             ml.online_deployments.begin_delete(name, endpoint)
-        ))  # fmt: skip
+        ), absent_is_fine=True)  # fmt: skip
 
     def delete_endpoint(self, hold: Hold) -> None:
         """Begin to delete the endpoint with everything on it."""
         name = self._place.endpoint
-        self._begin("did not delete the endpoint", hold, _see_nothing, lambda ml: (
+        self._begin("did not delete the endpoint", _Call(hold), lambda ml: (
             ml.online_endpoints.begin_delete(name)
-        ))  # fmt: skip
+        ), absent_is_fine=True)  # fmt: skip
 
     def close(self) -> None:
         """Let go of connections."""
@@ -175,31 +226,45 @@ class Client:
 
     # --- the SDK ---
 
-    def _begin(self, deed: str, hold: Hold, look: Look, call: Call) -> None:
+    def _begin(self, deed: str, call: _Call, do: Call, *, absent_is_fine: bool = False) -> None:
         from rollout.adapters.endpoints.azureml.wire import Begun  # noqa: PLC0415 - heavy
 
-        wire = self._wire
-        before = wire.hold, wire.look
-        wire.hold, wire.look = hold, look
         try:
-            with told(deed), self._sdk() as ml:
-                call(ml)
+            with told(deed, change=True), self._sdk() as ml, call.on(self._wire):
+                try:
+                    do(ml)
+                except _absence() as error:
+                    if not absent_is_fine or not self._is_absent(error):
+                        raise
+                    return
         except Begun:
             return
-        finally:
-            wire.hold, wire.look = before
         raise EndpointAway(f"Azure's SDK {deed} and does not say why.", do=_TRY_AGAIN)
 
-    def _found(self, what: str, call: Callable[[MLClient], Any]) -> Any:
-        from azure.core.exceptions import ResourceNotFoundError  # noqa: PLC0415 - heavy
+    def take_pause(self) -> float:
+        """Seconds that the service asked for when it refused a change; told once, else 0."""
+        found, self._wire.pause = self._wire.pause, 0.0
+        return found
 
+    def _found(self, what: str, call: Callable[[MLClient], Any]) -> Any:
         with told(f"did not tell of {what}"), self._sdk() as ml:
             try:
                 return call(ml)
-            except ResourceNotFoundError as error:
-                if _is_absent(error):
+            except _absence() as error:
+                if self._is_absent(error):
                     return None
                 raise
+
+    def _is_absent(self, error: Any) -> bool:
+        """Whether the very resource is missing, and not what is above it.
+
+        Azure ML says ``UserError`` of a resource of its own that is missing; Resource Manager says
+        ``ResourceNotFound`` of the resource or of the workspace, which is asked for then.
+        """
+        code = str(getattr(getattr(error, "error", None), "code", "") or "").lower()
+        if code in _ABOVE:
+            return False
+        return code != "resourcenotfound" or self.get(self._place.workspace_id, ML) is not None
 
     @contextlib.contextmanager
     def _sdk(self) -> Iterator[MLClient]:
@@ -258,33 +323,10 @@ class Client:
         return PipelineClient(base, policies=chain, transport=transport), transport
 
 
-def _see_nothing(path: str, body: Json) -> None:
-    """A deletion has no body."""
+def _absence() -> type[Exception]:
+    from azure.core.exceptions import ResourceNotFoundError  # noqa: PLC0415 - heavy
 
-
-def _is_absent(error: Any) -> bool:
-    """Whether the very resource is missing, and not the workspace or the way to it.
-
-    Azure says ``ResourceNotFound`` of a resource that Resource Manager should know, and
-    ``ResourceGroupNotFound``, ``SubscriptionNotFound`` of what is above it.
-    """
-    code = getattr(getattr(error, "error", None), "code", "") or ""
-    above = ("resourcegroupnotfound", "subscriptionnotfound", "invalidsubscriptionid")
-    words = str(error)
-    return code.lower() not in above and "workspaces/" not in _missing(words)
-
-
-def _missing(words: str) -> str:
-    """The resource in ``The Resource 'X' under resource group 'Y' was not found``, shortened.
-
-    >>> _missing("The Resource 'Microsoft.X/workspaces/w' under resource group 'g' was not found.")
-    'Microsoft.X/workspaces/w'
-    >>> _missing("The Resource 'Microsoft.X/workspaces/w/onlineEndpoints/e' was not found.")
-    ''
-    """
-    _, _, after = words.partition("The Resource '")
-    name = after.partition("'")[0]
-    return name if "/onlineendpoints/" not in name.lower() else ""
+    return ResourceNotFoundError
 
 
 def _error_of(text: str) -> tuple[str, str]:

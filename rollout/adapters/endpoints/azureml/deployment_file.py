@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
@@ -43,6 +44,7 @@ INSIDE: Mapping[str, Collection[str]] = {
     "scale_settings": ("type", *_SCALES["target_utilization"]),
     "code_configuration": ("code", "scoring_script"),
 }
+_UNVERSIONED = re.compile(r"azureml:[^/:@\s]+")
 _REMOTE = "://"  # azureml://, https://, wasbs://: data in the cloud
 
 
@@ -176,7 +178,9 @@ class _Reader(DeploymentFile):
         if not isinstance(code, str) or not isinstance(script, str):
             what = "code_configuration has no code and scoring_script."
             self.find("code_configuration", what, "Give both.")
-        elif not is_registered(code):
+        elif is_registered(code):
+            self._versioned("code_configuration.code", code)
+        else:
             self.code(code, script)
 
     def _asset(self, key: str) -> None:
@@ -191,6 +195,14 @@ class _Reader(DeploymentFile):
             what = f"{key} is {spelled(value)}, which Azure ML takes for no registered one."
             inline = "{path: PATH}" if key == "model" else "{image: IMAGE, conda_file: FILE}"
             self.find(key, what, f"Write azureml:NAME:VERSION, or {key}: {inline}.")
+        else:
+            self._versioned(key, value)
+
+    def _versioned(self, path: str, value: str) -> None:
+        """A registered asset by its short name says which version; one by its id has it inside."""
+        if _UNVERSIONED.fullmatch(value):
+            do = f"Write {value}:1 or {value}@latest."
+            self.find(path, f"{value} has no version.", do)
 
     def _image(self) -> None:
         """An environment of the file's own: its image, or what its image is built from."""

@@ -19,7 +19,7 @@ from rollout.domain.endpoint import (
     Seen,
     SetSplit,
 )
-from rollout.domain.errors import EndpointAway, EndpointError, EndpointRefused
+from rollout.domain.errors import EndpointAway, EndpointError, EndpointRefused, RolloutError
 from rollout.domain.measure import Arm
 from rollout.domain.plan import Plan
 from rollout.domain.roles import BASELINE, CANDIDATE
@@ -31,6 +31,7 @@ from rollout.ports.doctor import Sign
 from rollout.ports.endpoint import Answer, Finding, Hold, Load, Reading, unfenced
 
 CALL_SECONDS = 15.0  # of a request that changes something; see ``wire.CHANGE_SECONDS``
+_FAILED = "Azure's last operation on the endpoint failed: "
 _DESTROY_SECONDS = 1800.0  # Azure's own limit of a long operation, PT30M
 
 
@@ -63,6 +64,7 @@ class AzureEndpoint:
         self._confirmed = seeing.Confirmed()
         self._before: Mapping[str, Any] | None = None
         self._trouble = ""
+        self._quiet_until = 0.0
         self._errors: dict[str, str] = {}
         self._digests: dict[tuple[object, ...], str] = {}
 
@@ -86,20 +88,24 @@ class AzureEndpoint:
     def observe(self) -> Seen:
         """See ``Endpoint.observe``."""
         found = self._access.client.endpoint()
+        if found is None and self._drives:  # a read may be stale, and much would follow from it
+            self._clock.sleep(seeing.CONFIRM_SECONDS)
+            found = self._access.client.endpoint()
         if found is None:
             return Seen(exists=False)
         deployments = self._access.client.deployments()
         state = seeing.condition(found.provisioning_state)
         moving = state in (Condition.CREATING, Condition.UPDATING, Condition.DELETING)
         split = seeing.split(found)
-        believed = not self._drives or self._confirmed.hears(split, self._clock.monotonic())
+        now = self._clock.monotonic()
+        believed = not self._drives or self._confirmed.hears(split, now, moving=moving)
         if state is Condition.FAILED:
             self._confirmed.forget()
         if not moving and believed:
             self._compare_after(state, found)
         return Seen(
             exists=True,
-            busy=moving or not believed,
+            busy=moving or not believed or now < self._quiet_until,
             deployments={str(each.name): self._seen(each) for each in deployments},
             traffic=split.traffic,
             mirror=split.mirror,
@@ -108,6 +114,14 @@ class AzureEndpoint:
 
     def perform(self, effect: Effect, *, run: str, hold: Hold = unfenced) -> None:
         """See ``Endpoint.perform``."""
+        try:
+            self._perform(effect, run, hold)
+        except EndpointAway:
+            # As long as the service asked for peace, the endpoint is busy: no attempt is wasted.
+            self._quiet_until = self._clock.monotonic() + self._access.client.take_pause()
+            raise
+
+    def _perform(self, effect: Effect, run: str, hold: Hold) -> None:
         match effect:
             case CreateEndpoint():
                 self._access.writer.create(self._plan.endpoint.file, run, hold)
@@ -242,8 +256,11 @@ class AzureEndpoint:
     def _compare_after(self, state: Condition, found: Any) -> None:
         """What the last write did beside what it was asked, said until the next write."""
         if state is Condition.FAILED:
-            self._trouble = f"Azure's last operation on it failed: {self._error_of(found)}"
-        elif self._before is not None:
+            self._trouble = f"{_FAILED}{self._error_of(found)}"
+            return
+        if self._trouble.startswith(_FAILED):
+            self._trouble = ""
+        if self._before is not None:
             after = self._access.client.answer(self._access.place.endpoint_id)
             lost = preserved.endpoint_changes(self._before, after, split=False)
             self._trouble = f"With the last write changed: {'; '.join(lost)}." if lost else ""
@@ -272,10 +289,20 @@ class AzureEndpoint:
         )
 
     def _share(self, goal: Split, hold: Hold) -> None:
-        before = self._access.writer.share(goal, hold)
-        if before is not None:
+        def leaves(before: Mapping[str, Any]) -> None:
             self._before, self._trouble = before, ""
             self._confirmed.write(goal, self._clock.monotonic())
+
+        from rollout.adapters.endpoints.azureml.failures import LostReply  # noqa: PLC0415 - heavy
+
+        try:
+            self._access.writer.share(goal, hold, leaves)
+        except LostReply:
+            raise  # it may have been carried out
+        except RolloutError:
+            self._before = None
+            self._confirmed.forget()
+            raise
 
 
 def _without_zeros(traffic: Mapping[str, int], mirror: Mapping[str, int]) -> Split:

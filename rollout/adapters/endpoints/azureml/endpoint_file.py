@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rollout.adapters.endpoints.azureml.kinds import KUBERNETES, MANAGED, kind_of_endpoint
-from rollout.planfile.azure_yaml import Finding, Source
+from rollout.planfile.azure_yaml import Finding, Source, spelled
 from rollout.planfile.endpoint_file import KNOWN, auth_mode, unknown
 
 # As the loaders of azure-ai-ml 1.35.2 take them.
@@ -13,6 +13,7 @@ KEYS = {
     MANAGED: KNOWN - {"type", "compute"},
     KUBERNETES: KNOWN - {"type", "public_network_access"},
 }
+_NETWORKS = ("enabled", "disabled")
 _SPLIT = ("traffic", "mirror_traffic")
 
 
@@ -30,6 +31,7 @@ def endpoint_findings(source: Source, kind: str) -> list[Finding]:
         *_kind(source, kind),
         *auth_mode(source),
         *unknown(source, KEYS[kind] | {"compute"}),
+        *_network(source),
         *_split(source),
     ]
 
@@ -43,6 +45,15 @@ def _kind(source: Source, kind: str) -> Iterator[Finding]:
     elif kind == KUBERNETES and source.root is not None and not source.data.get("compute"):
         what = "a Kubernetes endpoint needs the cluster that it runs on."
         yield Finding(what, "Add 'compute: azureml:NAME'.", (), source.value(()))
+
+
+def _network(source: Source) -> Iterator[Finding]:
+    """Who may reach the endpoint, in any case of letters, as the SDK takes it."""
+    key = "public_network_access"
+    value = source.data.get(key, _NETWORKS[0])
+    if not isinstance(value, str) or value.lower() not in _NETWORKS:
+        do = f"Write {' or '.join(_NETWORKS)}."
+        yield Finding(f"{key} is {spelled(value)}.", do, (key,), source.value((key,)))
 
 
 def _split(source: Source) -> Iterator[Finding]:

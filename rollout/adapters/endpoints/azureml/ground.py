@@ -200,7 +200,7 @@ def cores(ground: Ground, location: str) -> tuple[Sign, ...]:
         usages = list(listed(ground.arm, f"{region}/usages", ML))
     except EndpointError as error:
         return (unlooked(quota.TOPIC, "cores", error),)
-    return quota.judged(growing, sizes, usages, ground.quota)
+    return quota.judged(growing, sizes, usages, ground.quota, region=location)
 
 
 def _there(ground: Ground) -> dict[str, Wanted]:

@@ -28,6 +28,7 @@ from rollout.adapters.endpoints.azureml.sources import (
 from rollout.domain.errors import EndpointAway, EndpointRefused
 from rollout.domain.measure import GROWTH, NEVER, Arm, Interval
 from rollout.domain.units import spell_duration
+from rollout.ports.doctor import UNLOOKED
 from rollout.ports.endpoint import Finding, Reading
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ class LogAnalytics:
         return Finding(
             _CHECK,
             True,
-            f"Could not be checked: {TABLE} has no request of {hour}. Either there was none, or the workspace's "
+            f"{UNLOOKED}{TABLE} has no request of {hour}. Either there was none, or the workspace's "
             "diagnostic setting does not send that table to this Log Analytics workspace; without it "
             "every gate ends inconclusive.",
         )

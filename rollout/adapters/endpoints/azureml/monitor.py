@@ -28,6 +28,7 @@ from rollout.adapters.endpoints.azureml.sources import (
 from rollout.domain.errors import EndpointRefused
 from rollout.domain.measure import Arm, Interval, Published
 from rollout.domain.units import spell_duration
+from rollout.ports.doctor import UNLOOKED
 from rollout.ports.endpoint import Finding, Reading
 
 if TYPE_CHECKING:
@@ -151,9 +152,7 @@ class AzureMonitor:
         try:
             found = self._minutes(end - _LOOK_BACK, end, latency=False)
         except NotThere as error:
-            return Finding(
-                _CHECK, True, f"Could not be checked before there is an endpoint: {error}"
-            )
+            return Finding(_CHECK, True, f"{UNLOOKED}there is no endpoint yet: {error}")
         except EndpointRefused as error:
             return Finding(_CHECK, False, str(error))
         known = [at for minutes in found.values() for at in minutes]
@@ -163,7 +162,7 @@ class AzureMonitor:
         return Finding(
             _CHECK,
             True,
-            f"Could not be checked: {REQUESTS} has no data of the last {spell_duration(_LOOK_BACK)}. Either "
+            f"{UNLOOKED}{REQUESTS} has no data of the last {spell_duration(_LOOK_BACK)}. Either "
             "there was no request, or metrics do not arrive; without them every gate ends "
             "inconclusive.",
         )

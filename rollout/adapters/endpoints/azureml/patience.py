@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 from collections.abc import Callable
@@ -29,38 +30,54 @@ def patiently(work: Callable[[Hold], T], hold: Hold, *, seconds: float) -> T:
     Raises:
         Fenced, EndpointAway: by ``hold``; whatever ``work`` raises, too.
     """
-    questions: queue.SimpleQueue[tuple[float, Future[None]] | None] = queue.SimpleQueue()
-    lost: list[BaseException] = []
+    leave = _Leave()
     done: Future[T] = Future()
-
-    def ask(wanted: float) -> None:
-        if lost:
-            raise lost[0]
-        answer: Future[None] = Future()
-        questions.put((wanted, answer))
-        answer.result()
 
     def run() -> None:
         try:
-            done.set_result(work(ask))
+            done.set_result(work(leave.ask))
         except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
             done.set_exception(error)
         finally:
-            questions.put(None)
+            leave.questions.put(None)
 
     threading.Thread(target=run, name="azureml", daemon=True).start()
-    while True:
-        try:
-            asked = questions.get(timeout=_BEAT_SECONDS)
-        except queue.Empty:
-            asked = (seconds, Future())
-        if asked is None:
-            return done.result()
-        wanted, answer = asked
-        try:
+    try:
+        leave.answer_all(hold, seconds)
+    except BaseException as error:  # also a Ctrl-C: the work must not go on without us
+        leave.lost.append(error)
+        raise
+    return done.result()
+
+
+class _Leave:
+    """Questions of the work, answered by the thread that has the lease."""
+
+    def __init__(self) -> None:
+        self.questions: queue.SimpleQueue[tuple[float, Future[None]] | None] = queue.SimpleQueue()
+        self.lost: list[BaseException] = []
+
+    def ask(self, seconds: float) -> None:
+        """The work's ``Hold``."""
+        if self.lost:
+            raise self.lost[0]
+        answer: Future[None] = Future()
+        self.questions.put((seconds, answer))
+        while True:
+            with contextlib.suppress(TimeoutError):
+                return answer.result(timeout=_BEAT_SECONDS)
+            if self.lost:  # nobody is there any more to answer
+                raise self.lost[0]
+
+    def answer_all(self, hold: Hold, seconds: float) -> None:
+        """Until the work is over; without a question the lease is kept all the same."""
+        while True:
+            try:
+                asked = self.questions.get(timeout=_BEAT_SECONDS)
+            except queue.Empty:
+                asked = (seconds, Future())
+            if asked is None:
+                return
+            wanted, answer = asked
             hold(wanted)
-        except BaseException as error:
-            lost.append(error)
-            answer.set_exception(error)
-            raise
-        answer.set_result(None)
+            answer.set_result(None)

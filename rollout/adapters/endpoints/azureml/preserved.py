@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rollout.domain.errors import EndpointRefused
+from rollout.domain.run import Split
 
 Json = Mapping[str, Any]
 
@@ -29,6 +30,15 @@ _DEPLOYMENT = (
     "properties.model", "properties.modelMountPath", "properties.readinessProbe",
     "properties.requestSettings", "properties.scaleSettings", "properties.startupProbe",
 )  # fmt: skip
+# The SDK carries these for the one kind only, and the service means nothing by them for the other.
+_OF_THE_OTHER_KIND = {
+    "Managed": ("properties.containerResourceRequirements",),
+    "Kubernetes": ("properties.egressPublicNetworkAccess",),
+}
+_COMPARED = (*_ENDPOINT, *_DEPLOYMENT)
+_READ_ONLY = (
+    "provisioningState", "scoringUri", "swaggerUri", "properties", "keys", "createdTime",
+)  # fmt: skip
 _WRITTEN_BY_THE_SERVICE = ("principalid", "tenantid", "clientid")
 # Left out of a write they come back by themselves: the defaults of Azure's YAML reference for
 # managed online deployments. The SDK reads half a second as none.
@@ -37,6 +47,11 @@ _AS_GOOD_AS_NONE = {
     "properties.requestSettings.requestTimeout": ("0 s", "5 s"),
 }
 _DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?")
+# Enumerations that the SDK, files and the service spell each their own way.
+_ANY_CASE = (
+    _NETWORK, "properties.egressPublicNetworkAccess", "properties.authMode", "identity.type",
+)  # fmt: skip
+_IDENTITY_TYPES = re.compile(r"(system|user)assigned\s*,\s*(system|user)assigned")
 _UNITS = (86400.0, 3600.0, 60.0, 1.0)
 
 
@@ -57,7 +72,61 @@ def endpoint_changes(before: Json, after: Json, *, split: bool) -> list[str]:
 
 def deployment_changes(before: Json, after: Json) -> list[str]:
     """How a deployment's ``after`` differs from its ``before`` beside its number of instances."""
-    return _changes([each for each in _DEPLOYMENT if each != "sku.capacity"], before, after)
+    kind = _at(before, "properties.endpointComputeType")
+    foreign = ("sku.capacity", *_OF_THE_OTHER_KIND.get(str(kind), ()))
+    return _changes([each for each in _DEPLOYMENT if each not in foreign], before, after)
+
+
+def split_of(body: Json) -> Split:
+    """The shares in an endpoint's body, zeros left out."""
+    properties = body.get("properties") or {}
+    return Split(
+        *(
+            {name: int(part) for name, part in (properties.get(key) or {}).items() if part}
+            for key in ("traffic", "mirrorTraffic")
+        )
+    )
+
+
+def restored_endpoint(before: Json, body: Json) -> Json:
+    """A write of an endpoint with what the SDK's entity has no place for, and without what it adds."""
+    made = _with_unknown(before, body)
+    if not before.get("identity"):  # the SDK gives an endpoint without one a system identity
+        made.pop("identity", None)
+    return made
+
+
+def restored_deployment(before: Json, body: Json) -> Json:
+    """A write that only scales a deployment, with everything else as the service had it.
+
+    The SDK drops what it cannot express (times below a second, fields newer than itself) and spells
+    some values its own way; what the service said is what it understands.
+    """
+    made = _with_unknown(before, body)
+    kept = {key: value for key, value in before["properties"].items() if key not in _READ_ONLY}
+    properties = {**made["properties"], **kept, "properties": made["properties"].get("properties")}
+    found = {**made, "properties": properties, "tags": before.get("tags") or {}}
+    if before.get("identity"):
+        found["identity"] = _writable_identity(before["identity"])
+    return found
+
+
+def _with_unknown(before: Json, body: Json) -> dict[str, Any]:
+    """The body with those properties that the service had and the SDK does not know."""
+    known = body.get("properties") or {}
+    missing = {
+        key: value
+        for key, value in (before.get("properties") or {}).items()
+        if key not in known and key not in _READ_ONLY and f"properties.{key}" not in _COMPARED
+    }
+    return {**body, "properties": {**known, **missing}}
+
+
+def _writable_identity(identity: Json) -> Json:
+    """An identity without what only the service writes into it."""
+    given = identity.get("userAssignedIdentities")
+    made: dict[str, Any] = {"type": identity.get("type")}
+    return {**made, "userAssignedIdentities": {key: {} for key in given}} if given else made
 
 
 def refuse(what: str, changes: Sequence[str], do: str = "") -> None:
@@ -104,7 +173,7 @@ def _leaves(value: object, path: str) -> dict[str, object]:
         return found
     if value is None or value in ("", [], "None"):
         return {}
-    plain = _plain(value)
+    plain = _plain(value.lower() if isinstance(value, str) and path in _ANY_CASE else value)
     return {} if plain in _AS_GOOD_AS_NONE.get(path, ()) else {path: plain}
 
 
@@ -114,6 +183,8 @@ def _plain(value: object) -> object:
         return value
     if value.startswith("/subscriptions/"):
         return value.lower()
+    if _IDENTITY_TYPES.fullmatch(value):
+        return sorted(part.strip() for part in value.split(","))
     found = _DURATION.fullmatch(value)
     if found is None or value in ("P", "PT"):
         return value

@@ -81,7 +81,7 @@ class Prober:
     ) -> Answer:
         if self._client is None:
             limits = httpx.Limits(max_connections=_CONNECTIONS)
-            self._client = httpx.Client(verify=context(), limits=limits, trust_env=False)
+            self._client = httpx.Client(verify=context(), limits=limits)
         headers = {
             "Authorization": f"Bearer {key}",
             "Content-Type": "application/json",

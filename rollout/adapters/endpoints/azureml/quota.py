@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
 
 from rollout.adapters.endpoints.azureml.arm import Json, inside
 from rollout.adapters.endpoints.azureml.wanted import Wanted
@@ -28,12 +27,14 @@ class Growth:
         size: Virtual machine size.
         now: Instances that it has; their cores are in use already.
         most: Instances that it will have at most.
+        file: That names the size; empty: none does, the deployment has it already.
     """
 
     name: str
     size: str
     now: int
     most: int
+    file: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +69,9 @@ def growths(
         now, file = there.get(name), files.get(role)
         counts = [now.instances if now else 0, *_counts(plan, role, now, file)]
         size = (now.size if now else "") or (file.size if file else "")
+        named = "" if now and now.size else plan.deployment(role).file or ""
         if max(counts) > counts[0]:
-            found.append(Growth(name, size, counts[0], max(counts)))
+            found.append(Growth(name, size, counts[0], max(counts), named))
     return tuple(found)
 
 
@@ -89,13 +91,14 @@ def _counts(plan: Plan, role: str, now: Wanted | None, file: Wanted | None) -> l
     return counts
 
 
-def sizes_of(items: Iterable[Json]) -> dict[str, Size]:
-    """Name in lower case -> size, from Azure's list of sizes."""
-    return {
-        str(each.get("name")).lower(): Size(str(each.get("family")), cast(int, each.get("vCPUs")))
-        for each in items
-        if isinstance(each.get("vCPUs"), int)
-    }
+def sizes_of(items: Iterable[Json]) -> dict[str, Size | None]:
+    """Name in lower case -> size, from Azure's list of sizes; None: it tells no cores of it."""
+    found: dict[str, Size | None] = {}
+    for each in items:
+        cores = each.get("vCPUs")
+        size = Size(str(each.get("family")), cores) if isinstance(cores, int) else None
+        found[str(each.get("name")).lower()] = size
+    return found
 
 
 def pool_of(family: str, items: Sequence[Json]) -> Pool | None:
@@ -141,46 +144,54 @@ def _label(usage: Json) -> str:
 
 
 def judged(
-    growing: Sequence[Growth], sizes: Mapping[str, Size], usages: Sequence[Json], quota: Quota
+    growing: Sequence[Growth],
+    sizes: Mapping[str, Size | None],
+    usages: Sequence[Json],
+    quota: Quota,
+    *,
+    region: str = "this region",
 ) -> tuple[Sign, ...]:
-    """A sign for each family, and one for each size of which nothing is known.
+    """A sign for each family, and one for each size that is not there or not known.
 
     Args:
         growing: From ``growths``.
         sizes: From ``sizes_of``.
         usages: Azure's list of usages.
         quota: What a deployment takes.
+        region: Where.
     """
     if not growing:
         return (Sign(TOPIC, "cores", State.GOOD, "No more cores are needed."),)
-    signs, families = [], dict[str, list[Growth]]()
+    signs, families, needed = [], dict[str, list[Growth]](), dict[str, int]()
     for each in growing:
         size = sizes.get(each.size.lower())
         if size is None:
-            why = f"Azure lists no size {each.size or '(none)'} in this region ({each.name})."
-            signs.append(unlooked(TOPIC, each.size or each.name, f"{why} {_WAY_OUT}"))
+            signs.append(_unsized(each, sizes, region))
         else:
             families.setdefault(size.family, []).append(each)
-    total = 0
+            needed[each.name] = quota(each.most, size.cores) - quota(each.now, size.cores)
     for family, group in families.items():
-        needed = {each.name: _cores(each, sizes, quota) for each in group}
-        total += sum(needed.values())
-        signs.append(_sign(pool_of(family, usages), family, needed, group))
-    region = regional_pool(usages)
-    if region is not None and region.free is not None and total > region.free:
-        signs.append(_short(region, total, growing))
+        cores = sum(needed[each.name] for each in group)
+        signs.append(_sign(pool_of(family, usages), family, cores, group))
+    all_of, total = regional_pool(usages), sum(needed.values())
+    if all_of is not None and all_of.free is not None and total > all_of.free:
+        signs.append(_short(all_of, total, growing))
     return tuple(signs)
 
 
-def _cores(each: Growth, sizes: Mapping[str, Size], quota: Quota) -> int:
-    cores = sizes[each.size.lower()].cores
-    return quota(each.most, cores) - quota(each.now, cores)
+def _unsized(each: Growth, sizes: Mapping[str, Size | None], region: str) -> Sign:
+    """A size that nobody can have there, or of which Azure tells too little to say so."""
+    if each.file and each.size and sizes and each.size.lower() not in sizes:
+        text = (
+            f"Azure lists no size {each.size} in {region}. "
+            f"Correct instance_type in {each.file} or the plan's set."
+        )
+        return Sign(TOPIC, each.size, State.BAD, text)
+    why = f"Azure tells no cores of size {each.size or '(none)'} in {region} ({each.name})."
+    return unlooked(TOPIC, each.size or each.name, f"{why} {_WAY_OUT}")
 
 
-def _sign(
-    pool: Pool | None, family: str, needed: Mapping[str, int], group: Sequence[Growth]
-) -> Sign:
-    total = sum(needed.values())
+def _sign(pool: Pool | None, family: str, total: int, group: Sequence[Growth]) -> Sign:
     if pool is None:
         why = f"Azure tells no usage of {family}; {total} more cores are needed. {_WAY_OUT}"
         return unlooked(TOPIC, family, why)

@@ -10,6 +10,9 @@ import warnings
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import import_module
+from importlib.util import find_spec
+
+from rollout.domain.errors import UsageError
 
 _CURRENT_CLOUD = "AZUREML_CURRENT_CLOUD"  # the SDK's own note of the cloud, in the environment
 _PRINTING = (
@@ -19,6 +22,23 @@ _PRINTING = (
 )
 _LOCK = threading.RLock()  # what it guards is the whole process's
 _ALWAYS_KNOWN = "AzureCloud"
+
+
+def installed() -> None:
+    """See that there is an SDK.
+
+    Raises:
+        UsageError: rollout was installed without it.
+    """
+    try:
+        found = find_spec("azure.ai.ml")
+    except ImportError:
+        found = None
+    if found is None:
+        raise UsageError(
+            "The provider azureml needs Azure's SDK, which is not installed here.",
+            do="Install it: pip install 'rollout[azureml]'",
+        )
 
 
 @cache

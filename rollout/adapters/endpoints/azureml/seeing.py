@@ -83,8 +83,16 @@ class Confirmed:
         """What was written has failed, so nobody waits for it to read back."""
         self._written = None
 
-    def hears(self, found: Split, now: float) -> bool:
-        """Whether ``found``, read at ``now`` (monotonic seconds), may be believed."""
+    def hears(self, found: Split, now: float, *, moving: bool = False) -> bool:
+        """Whether ``found`` may be believed.
+
+        Args:
+            found: As it was read.
+            now: When, monotonic seconds.
+            moving: An operation goes on; what was written need not read back before it ends.
+        """
+        if moving:
+            self._until = now + WRITTEN_SECONDS
         if self._written is not None and found != self._written and now < self._until:
             self._rumour = None
             return False

@@ -51,7 +51,7 @@ def answered(call: Callable[[], T], needs: Needs) -> T:
     """What the service answers.
 
     Raises:
-        EndpointAway: it did not, or is overloaded.
+        EndpointAway: it did not, is overloaded, or something between here and it answered.
         EndpointRefused: it would not.
     """
     from azure.core.exceptions import (  # noqa: PLC0415 - heavy
@@ -71,6 +71,11 @@ def answered(call: Callable[[], T], needs: Needs) -> T:
         raise EndpointAway(
             f"{needs.what} cannot be reached: {said_of(error)}",
             do="Look at the network between here and Azure; it is asked again.",
+        ) from error
+    except ValueError as error:  # of the SDK's response.json()
+        raise EndpointAway(
+            f"{needs.what} gave an answer that is no JSON ({error}).",
+            do="Look at the proxies between here and Azure; it is asked again.",
         ) from error
 
 

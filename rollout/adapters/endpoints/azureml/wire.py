@@ -3,7 +3,7 @@
 Three things happen here because nowhere else is late or early enough:
 
 * before a request that changes something leaves, the lease is looked at and the body is compared
-  with what the endpoint had before;
+  with what the service had before; what only the SDK dropped is put back;
 * once such a request was taken, `Begun` ends the SDK's call: its own poller would go on in a
   thread, print dots and hide how the operation ended, while a run looks for itself;
 * what the service answered is remembered as it was, because the SDK's entities drop parts of it.
@@ -24,10 +24,11 @@ from azure.core.pipeline.transport import RequestsTransport
 
 from rollout.adapters.endpoints.azureml import preserved
 from rollout.domain.errors import EndpointRefused
+from rollout.domain.run import Split
 from rollout.ports.endpoint import Hold, unfenced
 
 Json = Mapping[str, Any]
-Look = Callable[[str, Json], None]
+Look = Callable[[Json], Json]
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 10.0
@@ -37,6 +38,9 @@ _ENDPOINTS = "/onlineendpoints/"
 _ENDPOINT = re.compile(r".*/onlineendpoints/[^/]+")
 _NOT_FOUND = 404
 _TAKEN = (200, 201, 202, 204)
+_UNAUTHORIZED = 401
+_LOGIN_SECONDS = 30.0  # a login that has expired is not renewed any sooner
+_REPORT = "Report this with the versions: rollout version"
 _READ_TRIES = 2
 _BACKOFF_SECONDS = 0.3
 
@@ -56,15 +60,19 @@ class Begun(Exception):
 
 
 class Retries(RetryPolicy[Any, Any]):
-    """Reads are repeated a little; whatever changes something is not: the run does that itself."""
+    """Reads are repeated a little; whatever changes something is not: the run does that itself.
+
+    However long a ``Retry-After`` says, nobody sleeps here: a lease lasts 20 s, and a run that waits
+    for a read guards nobody. A read that was slow is not repeated, either.
+    """
 
     def __init__(self) -> None:
-        super().__init__(
-            retry_total=_READ_TRIES,
-            retry_backoff_factor=_BACKOFF_SECONDS,
-            retry_backoff_max=2,
-            timeout=READ_SECONDS,
-        )
+        super().__init__(retry_total=_READ_TRIES, retry_read=0)
+
+    def sleep(self, settings: Any, transport: Any, response: Any = None) -> None:
+        """A moment between two reads."""
+        del settings, response
+        transport.sleep(_BACKOFF_SECONDS)
 
     def send(self, request: PipelineRequest[Any]) -> PipelineResponse[Any, Any]:
         """Send, and a read perhaps again."""
@@ -78,14 +86,20 @@ class Wire(RequestsTransport):  # type: ignore[misc]  # azure-core names it thro
 
     Args:
         hold: Asked before a request that changes something.
-        look: Given path and body of a change before it leaves; raises to stop it.
+        look: Given the body of a write before it leaves; what it returns leaves instead, and
+            what it raises stops it.
+        goal: The shares that a write of an endpoint shall have; None: those that it had.
+        answers: What was read last, by path in lower case; empty: it was not there.
+        pause: Seconds that the service asked for when it refused the last change.
     """
 
     def __init__(self) -> None:
         super().__init__(connection_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS)
         self.hold: Hold = unfenced
-        self.look: Look = _see_nothing
+        self.look: Look = as_it_is
+        self.goal: Split | None = None
         self.answers: dict[str, Json] = {}
+        self.pause = 0.0  # seconds that the service asked for when it refused a change
 
     def send(self, request: Any, **kwargs: Any) -> Any:
         """Send one request, once.
@@ -97,8 +111,9 @@ class Wire(RequestsTransport):  # type: ignore[misc]  # azure-core names it thro
         changes = request.method in _CHANGES
         if changes:
             if request.method == "PUT" and _ENDPOINTS in path:
-                self._compare(path, _read(request.content))
+                _replace_body(request, self._looked_at(path, _read(request.content)))
             self.hold(CHANGE_SECONDS)
+            self.pause = 0.0
         kwargs.setdefault("connection_timeout", CONNECT_SECONDS)
         kwargs.setdefault("read_timeout", READ_SECONDS)
         answer = super().send(request, **kwargs)
@@ -106,14 +121,16 @@ class Wire(RequestsTransport):  # type: ignore[misc]  # azure-core names it thro
             return answer
         if changes and answer.status_code in _TAKEN:
             raise Begun(answer.status_code, answer.headers.get("Azure-AsyncOperation"))
+        if changes:
+            self.pause = _asked_pause(answer)
         if request.method == "GET" and answer.status_code == _TAKEN[0]:
             self.answers[path] = _read(_content(answer))
         elif request.method == "GET" and answer.status_code == _NOT_FOUND:
             self.answers[path] = {}
         return answer
 
-    def _compare(self, path: str, body: Json) -> None:
-        """See that a write of an endpoint loses nothing, whoever put the entity together.
+    def _looked_at(self, path: str, body: Json) -> Json:
+        """The body that may leave: a write of an endpoint loses nothing, whoever put it together.
 
         Raises:
             EndpointRefused: it would, or nobody has read the endpoint before.
@@ -123,17 +140,42 @@ class Wire(RequestsTransport):  # type: ignore[misc]  # azure-core names it thro
             if before is None:
                 raise EndpointRefused(
                     "The endpoint would be written without having been read. Nothing was sent.",
-                    do="Report this with the versions: rollout version",
+                    do=_REPORT,
                 )
             if before:
-                preserved.refuse(
-                    "the endpoint", preserved.endpoint_changes(before, body, split=False)
+                body = preserved.restored_endpoint(before, body)
+                changes = preserved.endpoint_changes(before, body, split=False)
+                preserved.refuse("the endpoint", changes)
+            wanted = preserved.split_of(before) if self.goal is None else self.goal
+            sent = preserved.split_of(body)
+            if sent != wanted:
+                raise EndpointRefused(
+                    f"Azure's SDK would write {sent} instead of {wanted}. Nothing was sent.",
+                    do="Use names in lower case for deployments.",
                 )
-        self.look(path, body)
+        return self.look(body)
 
 
-def _see_nothing(path: str, body: Json) -> None:
+def as_it_is(body: Json) -> Json:
     """Whoever writes nothing that existed has nothing to compare."""
+    return body
+
+
+def _replace_body(request: Any, body: Json) -> None:
+    """Send this instead; the request knows its body as text of JSON with a length."""
+    text = json.dumps(body)
+    request._data = text  # noqa: SLF001 - it has no other door once it is made
+    request.headers["Content-Length"] = str(len(text.encode()))
+
+
+def _asked_pause(answer: Any) -> float:
+    """Seconds until the service wants to be asked again; 0: it does not say."""
+    if answer.status_code == _UNAUTHORIZED:
+        return _LOGIN_SECONDS
+    try:
+        return max(0.0, float(answer.headers.get("Retry-After") or 0.0))
+    except ValueError:
+        return 0.0
 
 
 def _path(url: str) -> str:

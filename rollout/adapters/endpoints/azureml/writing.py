@@ -27,6 +27,10 @@ Json = Mapping[str, Any]
 WHOLE = 100  # percent
 
 
+def _nobody(before: Json) -> None:
+    """Nobody wants to know."""
+
+
 class Writer:
     """Gives orders about one endpoint.
 
@@ -45,10 +49,18 @@ class Writer:
 
     def create(self, file: str | None, run: str, hold: Hold) -> None:
         """Create the endpoint; there already: nothing to do."""
-        if self._client.endpoint() is not None:
+        found = self._client.endpoint()
+        if found is not None and (
+            found.provisioning_state != "Failed" or self._client.deployments()
+        ):
             return
+        if found is None and self._client.is_listed():
+            raise EndpointAway(
+                f"Azure lists the endpoint '{self._place.endpoint}' and does not find it.",
+                do="It is looked at again.",
+            )
         entity = entities.load_endpoint(self._place.endpoint, file, run)
-        self._client.put_endpoint(entity, hold, _anything)
+        self._client.put_endpoint(entity, hold)
 
     def put(
         self, name: str, load: Callable[[], OnlineDeployment], run: str, digest: str, hold: Hold
@@ -61,8 +73,9 @@ class Writer:
         entity = load()
         if found is not None:
             self._same_type(found, entity)
+            entity.tags = {**(found.tags or {}), **(entity.tags or {})}  # a write replaces them
         entities.stamp(entity, run=run, digest=digest)
-        self._client.put_deployment(entity, hold, _anything)
+        self._client.put_deployment(entity, hold)
 
     def scale(self, name: str, instances: int, hold: Hold) -> None:
         """Give a deployment this many instances, and change nothing else of it."""
@@ -79,30 +92,32 @@ class Writer:
         self._client.put_deployment(
             found,
             hold,
-            lambda _, body: preserved.refuse(
-                name,
-                preserved.deployment_changes(before, body),
-                "Give it whole seconds and everything else in its file, and create it anew.",
-            ),
+            lambda body: _scaled(name, before, body),
         )
 
-    def share(self, goal: Split, hold: Hold) -> Json | None:
-        """Write live split and mirror together.
+    def share(self, goal: Split, hold: Hold, leaves: Callable[[Json], None] = _nobody) -> None:
+        """Write live split and mirror together; has it that split already, nothing is written.
 
-        Returns:
-            The endpoint as it was before; None: it has that split already, nothing was written.
+        Args:
+            goal: Both, absolute.
+            hold: Asked last.
+            leaves: Told the endpoint as it was, right before the write leaves.
         """
         endpoint = self._present()
         _settled("The endpoint", seeing.condition(endpoint.provisioning_state))
         self._possible(goal, kubernetes=entities.is_kubernetes(endpoint))
         if seeing.split(endpoint) == goal and endpoint.provisioning_state == "Succeeded":
-            return None
-        self._serving(goal)
+            return
+        self._serving(goal, seeing.split(endpoint))
         before = self._client.answer(self._place.endpoint_id)
         entities.clean(endpoint)
         entities.share(endpoint, goal.traffic, goal.mirror)
-        self._client.put_endpoint(endpoint, hold, lambda _, body: _as_asked(body, goal))
-        return before
+
+        def last(body: Json) -> Json:
+            leaves(before)
+            return body
+
+        self._client.put_endpoint(endpoint, hold, goal, last)
 
     def delete(self, name: str, hold: Hold) -> None:
         """Delete a deployment without traffic; absent already is success."""
@@ -163,12 +178,18 @@ class Writer:
         if both := sorted({*live} & {*mirror}):
             raise EndpointRefused(f"{both[0]} cannot have live and mirrored traffic.", do=do)
 
-    def _serving(self, goal: Split) -> None:
-        """Nobody gets traffic who is not there, or not ready."""
+    def _serving(self, goal: Split, before: Split) -> None:
+        """Nobody gets traffic who is not there, or is given some for the first time unready.
+
+        Whoever serves already goes on serving, also while it is scaled or where that has failed:
+        a rollback must never wait for it.
+        """
         found = {each.name: each for each in self._client.deployments()}
         for name in (*goal.traffic, *goal.mirror):
             if name not in found:
                 raise self._no_deployment(name)
+            if name in before.traffic:
+                continue
             state = seeing.condition(found[name].provisioning_state)
             if state is Condition.FAILED:
                 raise EndpointRefused(
@@ -184,10 +205,6 @@ class Writer:
         )
 
 
-def _anything(path: str, body: Json) -> None:
-    """What is created has nothing to keep."""
-
-
 def _settled(what: str, state: Condition) -> None:
     if state in (Condition.CREATING, Condition.UPDATING, Condition.DELETING):
         raise EndpointAway(
@@ -195,12 +212,8 @@ def _settled(what: str, state: Condition) -> None:
         )
 
 
-def _as_asked(body: Json, goal: Split) -> None:
-    """The shares that would leave are those that were asked for."""
-    properties = body.get("properties", {})
-    sent = Split(properties.get("traffic") or {}, properties.get("mirrorTraffic") or {})
-    if sent != goal:
-        raise EndpointRefused(
-            f"Azure's SDK would write {sent} instead of {goal}. Nothing was sent.",
-            do="Use names in lower case for deployments.",
-        )
+def _scaled(name: str, before: Json, body: Json) -> Json:
+    """The write that only scales, with everything else as the service had it."""
+    made = preserved.restored_deployment(before, body)
+    preserved.refuse(name, preserved.deployment_changes(before, made))
+    return made
