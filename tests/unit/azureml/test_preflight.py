@@ -16,6 +16,7 @@ from tests.unit.azureml.fake_arm import (
     RIGHTS,
     SUBSCRIPTION_RIGHTS,
     FakeArm,
+    deployment,
     ground,
     plan,
     usage,
@@ -88,6 +89,27 @@ def test_an_endpoint_that_no_stage_creates_must_be_there() -> None:
     assert not missing.ok
     assert "the plan creates none" in missing.text
     assert created == Finding("churn", ok=True, text="It does not exist yet; the plan creates it.")
+
+
+@pytest.mark.parametrize(
+    ("size", "found"),
+    [("Standard_F4s_v2", True), ("standard_ds3_V2", False)],
+    ids=["another", "the-same"],
+)
+def test_a_deployment_that_is_there_on_other_machines_is_found(tmp_path, size, found) -> None:
+    file = tmp_path / "green.yml"
+    file.write_text("name: green\ninstance_type: Standard_DS3_v2\ninstance_count: 1\n")
+    arm = FakeArm()
+    arm.table[f"{PLACE.endpoint_id}/deployments"] = {
+        "value": [deployment("blue", 1), deployment("green", 1, size)]
+    }
+
+    told = findings(arm, plan=plan(candidate=DeploymentRef("green", str(file))))
+
+    assert ("green" in told) is found
+    if found:
+        assert not told["green"].ok
+        assert f"It runs on {size}, and its file says Standard_DS3_v2" in told["green"].text
 
 
 def test_an_endpoint_of_the_other_kind_is_found() -> None:

@@ -41,6 +41,7 @@ def diagnose(
         *told,
         house,
         there,
+        *looks.machines(ground),
         *looks.files(ground),
         *looks.rights(ground, seen),
         *looks.cores(ground, location),

@@ -24,7 +24,7 @@ from rollout.adapters.endpoints.azureml.permissions import Scope
 from rollout.adapters.endpoints.azureml.place import Place
 from rollout.adapters.endpoints.azureml.wanted import Wanted, flags, wanted, wants_of
 from rollout.domain.errors import EndpointError, EndpointRefused, NotLoggedIn
-from rollout.domain.plan import Bootstrap, Plan
+from rollout.domain.plan import Bootstrap, Create, Plan
 from rollout.domain.roles import BASELINE, CANDIDATE
 from rollout.ports.doctor import LOGIN, Sign, State, sign_of, unlooked
 from rollout.ports.endpoint import Finding
@@ -201,6 +201,26 @@ def cores(ground: Ground, location: str) -> tuple[Sign, ...]:
     except EndpointError as error:
         return (unlooked(quota.TOPIC, "cores", error),)
     return quota.judged(growing, sizes, usages, ground.quota, region=location)
+
+
+def machines(ground: Ground) -> tuple[Sign, ...]:
+    """Deployments that the plan would put onto other machines, which Azure silently does not do."""
+    try:
+        there = _there(ground)
+    except EndpointError:
+        return ()  # told by whoever looks at the endpoint
+    found = []
+    for stage in ground.plan.stages:
+        role = stage.work.deployment if isinstance(stage.work, Create) else None
+        want = None if role is None else wanted(ground.plan.deployment(role))
+        now = None if want is None else there.get(want.name)
+        if want and now and want.size and now.size and want.size.lower() != now.size.lower():
+            text = (
+                f"It runs on {now.size}, and its file says {want.size}: the instance type of a "
+                "deployment cannot be changed. Delete it, or give the new one another name."
+            )
+            found.append(Sign("endpoint", want.name, State.BAD, text))
+    return tuple(found)
 
 
 def _there(ground: Ground) -> dict[str, Wanted]:

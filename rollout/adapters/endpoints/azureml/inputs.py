@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
-_CHUNK = 1 << 20
-_SKIPPED = ("__pycache__", ".git")
+from rollout.planfile.trees import file_digest, files_of
+
 # Not what is deployed: how often, for whom, and what it is called.
 _NOT_IN_DIGEST = ("$schema", "name", "endpoint_name", "instance_count")
 _PATHS = (
@@ -34,7 +34,7 @@ def digest_of(data: Mapping[str, object], folder: Path) -> str:
     for root in local_paths(data, folder):
         for name, path in files_of(root):
             found.update(f"\0{root.name}\0{name}\0{path.stat().st_size}\0".encode())
-            found.update(_file_digest(path))
+            found.update(file_digest(path))
     return found.hexdigest()
 
 
@@ -60,31 +60,3 @@ def signature_of(data: Mapping[str, object], folder: Path) -> tuple[object, ...]
         json.dumps(dict(data), sort_keys=True, default=str),
         *((name, stat.st_size, stat.st_mtime_ns, stat.st_ino) for name, stat in stats),
     )
-
-
-def files_of(root: Path) -> list[tuple[str, Path]]:
-    """All files below ``root`` (or itself) as (name, path), sorted, without caches of Python."""
-    if root.is_file():
-        return [(root.name, root)]
-    return sorted(_walk(root, "", frozenset()))
-
-
-def _walk(folder: Path, below: str, above: frozenset[str]) -> Iterator[tuple[str, Path]]:
-    real = os.path.realpath(folder)
-    if real in above:  # a link to a folder it lies in
-        return
-    for entry in folder.iterdir():
-        name = f"{below}{entry.name}"
-        if entry.is_dir():
-            if entry.name not in _SKIPPED:
-                yield from _walk(entry, f"{name}/", above | {real})
-        elif entry.is_file():
-            yield name, entry
-
-
-def _file_digest(path: Path) -> bytes:
-    found = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            found.update(chunk)
-    return found.digest()

@@ -24,7 +24,7 @@ def _looked(ground: Ground) -> list[Sign]:
     wants = looks.chosen(ground)
     house, location = looks.workspace(ground)
     there, seen = looks.endpoint(ground)
-    found = [house, there, *looks.files(ground)]
+    found = [house, there, *looks.machines(ground), *looks.files(ground)]
     if "permissions" in wants:
         found += _summed(looks.rights(ground, seen))
     if "quota" in wants:

@@ -7,14 +7,12 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 from rollout.adapters.endpoints.local.specification import Specification
 from rollout.domain.errors import EndpointRefused
+from rollout.planfile.trees import file_digest, files_of
 
-_CHUNK = 1 << 20
-_SKIPPED = ("__pycache__", ".git")
 _NOT_IN_DIGEST = ("instances", "ignored", "model", "code")
 
 
@@ -31,15 +29,8 @@ def digest_of(specification: Specification) -> str:
     for kind, root in roots:
         for name, path in files_of(root):
             found.update(f"\0{kind}\0{name}\0{path.stat().st_size}\0".encode())
-            found.update(_file_digest(path))
+            found.update(file_digest(path))
     return found.hexdigest()
-
-
-def files_of(root: Path) -> list[tuple[str, Path]]:
-    """All files below ``root`` (or itself) as (name, path), sorted, without caches of Python."""
-    if root.is_file():
-        return [(root.name, root)]
-    return sorted(_walk(root, "", frozenset()))
 
 
 def signature_of(specification: Specification) -> tuple[object, ...]:
@@ -118,24 +109,3 @@ def _copy_file(source: Path, target: Path) -> None:
     shutil.copy(source, target)
     with target.open("rb") as file:
         os.fsync(file.fileno())  # the folder's final name promises whole files
-
-
-def _walk(folder: Path, below: str, above: frozenset[str]) -> Iterator[tuple[str, Path]]:
-    real = os.path.realpath(folder)
-    if real in above:  # a link to a folder it lies in
-        return
-    for entry in folder.iterdir():
-        name = f"{below}{entry.name}"
-        if entry.is_dir():
-            if entry.name not in _SKIPPED:
-                yield from _walk(entry, f"{name}/", above | {real})
-        elif entry.is_file():
-            yield name, entry
-
-
-def _file_digest(path: Path) -> bytes:
-    found = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            found.update(chunk)
-    return found.digest()
