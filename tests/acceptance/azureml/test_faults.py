@@ -455,20 +455,36 @@ def test_a_split_that_is_stuck_ends_unverified_and_is_finished_later(
     kept(ward)
 
 
-def test_a_creation_that_is_stuck_is_waited_for_and_then_left(ward: Ward, tmp_path: Path) -> None:
-    ward.arrange(green=False)
+@pytest.mark.parametrize("operation", ["create", "scale", "delete"])
+def test_work_on_a_deployment_that_is_stuck_ends_at_the_stage_s_time(
+    ward: Ward, tmp_path: Path, operation: str
+) -> None:
+    work = OPERATIONS[operation]
+    ward.arrange(green=work.green)
     before = len(ward.cloud.records())
-    ward.cloud.fault({"kind": "stuck", "on": "deployment.put"})
+    ward.cloud.fault({"kind": "stuck", "on": work.on})
     freed = threading.Timer(6.0, ward.cloud.clear)
     freed.start()
 
-    done = ward.apply(tmp_path, [{"create": "candidate", "timeout": "2s"}, {"shift": "100%"}])
+    done = ward.apply(tmp_path, [{**work.stages[0], "timeout": "2s"}, {"wait": "1s"}])
 
     freed.join()
     assert done.code == 10, done.run.cause
     assert "within 2s" in done.run.cause.text
-    assert put_green(ward.cloud, before) == 1
+    assert put_green(ward.cloud, before) == (operation == "create")
     assert dict(ward.seen().traffic) == {BLUE: 100}
+    kept(ward)
+
+
+def test_a_deletion_that_fails_is_ordered_again(ward: Ward, tmp_path: Path) -> None:
+    ward.arrange(green=True)
+    ward.cloud.fault({"kind": "fail", "on": "deployment.delete", "message": "Not now."})
+
+    done = ward.apply(tmp_path, list(OPERATIONS["delete"].stages))
+
+    assert done.code == 0, done.run.cause
+    assert set(ward.seen().deployments) == {BLUE}
+    kept(ward)
 
 
 @pytest.mark.parametrize("fault", PASSING)
