@@ -235,10 +235,11 @@ class Driver:
         measured = self.meter.measure(run, mirrored=mirrored)
         if self.meter.trouble:
             self._alert(run, f"Measurements cannot be read: {self.meter.trouble}")
-        if measured is not None:
-            return measured
+        # Before the measurement: it may be the one that ends the stage.
         if (differing := self.meter.hearing.fresh_examples()) and run.stage is not None:
             self._append(AnswersDiffered(run.stage.id, differing))
+        if measured is not None:
+            return measured
         if run.phase in (Phase.HELD, Phase.PAUSED):
             self._tell(Waiting(run, On.PERSON.value, None, self.journal.now()))
         if self.meter.judgement is not None:
