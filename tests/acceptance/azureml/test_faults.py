@@ -116,7 +116,7 @@ class Ward:
             "candidate": {"deployment": GREEN, "file": self.world.files[GREEN]},
             "requests": [{"data": [1]}],
             "stages": stages,
-            "on_failure": {"verify": {"within": "4s", "smoke": False}, "collect": {"logs": 20}},
+            "on_failure": {"verify": {"within": "60s", "smoke": False}, "collect": {"logs": 20}},
             **more,
         }
         file = folder / "plan.yaml"
@@ -444,11 +444,13 @@ def test_a_split_that_is_stuck_ends_unverified_and_is_finished_later(
     ward.arrange(green=True)
     ward.cloud.fault({"kind": "stuck", "on": "endpoint.put"})
 
-    done = ward.apply(tmp_path, [{"shift": "30%", "timeout": "2s"}])
+    stages = [{"shift": "30%", "timeout": "2s"}]
+    soon = {"verify": {"within": "4s", "smoke": False}}
+    done = ward.apply(tmp_path, stages, on_failure=soon)
 
     assert (done.code, done.outcome) == (11, "rollback_unverified")
     ward.cloud.clear()
-    again = ward.apply(tmp_path, [{"shift": "30%", "timeout": "2s"}])
+    again = ward.apply(tmp_path, stages, on_failure=soon)
     assert again.code == 10, again.run.cause
     seen = ward.seen()
     assert (dict(seen.traffic), dict(seen.mirror)) == ({BLUE: 100}, {})
