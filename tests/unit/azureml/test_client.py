@@ -26,19 +26,9 @@ LOST = (0, None)
 MOVED = Split({"blue": 90, "green": 10})
 
 
-@pytest.fixture(scope="module")
-def place(tmp_path_factory) -> Iterator[tuple[Manager, str]]:
-    with serving(tmp_path_factory.mktemp("manager")) as (manager, pem):
-        yield manager, str(pem)
-
-
 @pytest.fixture
-def manager(place, monkeypatch) -> Manager:
-    manager, pem = place
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", pem)
-    manager.there.clear()
-    manager.asked.clear()
-    manager.says = lambda _: None
+def manager(manager) -> Manager:
+    """With an endpoint and two deployments."""
     manager.put(endpoint(), deployment("blue"), deployment("green"))
     return manager
 
@@ -238,7 +228,7 @@ def test_replacing_a_deployment_keeps_the_tags_of_others(manager, writer, tmp_pa
     )
 
     def load():
-        return load_deployment(PLACE.endpoint, "green", str(file), {}, kind="managed")
+        return load_deployment(PLACE.endpoint, "green", str(file), {})
 
     writer.put("green", load, "r-1", "d", unfenced)
 

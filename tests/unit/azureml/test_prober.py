@@ -11,23 +11,7 @@ from rollout.adapters.endpoints.azureml.client import Client
 from rollout.adapters.endpoints.azureml.source import PROBE_AGENT
 from rollout.domain.plan import DeploymentRef, EndpointRef, Plan
 from tests.fakes.clock import FakeClock
-from tests.unit.azureml.manager import PLACE, Asked, Manager, Token, endpoint, serving
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory) -> Iterator[tuple[Manager, str]]:
-    with serving(tmp_path_factory.mktemp("manager")) as (manager, pem):
-        yield manager, str(pem)
-
-
-@pytest.fixture
-def manager(place, monkeypatch) -> Manager:
-    manager, pem = place
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", pem)
-    manager.there.clear()
-    manager.asked.clear()
-    manager.says = lambda _: None
-    return manager
+from tests.unit.azureml.manager import PLACE, Asked, Manager, Token, endpoint
 
 
 @pytest.fixture

@@ -122,7 +122,7 @@ class Access:
             kind=self.kind,
             arm=self.client,
             login=lambda: who(self.credential, self.cloud.management_scope),
-            loads=lambda: loads(self._plan, self.kind),
+            loads=lambda: loads(self._plan),
             arrives=lambda: self.source.arrives(moment=self._clock.now()),
             metrics=self.meter.provider,
             quota=read_limits().quota,

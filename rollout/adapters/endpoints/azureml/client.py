@@ -15,6 +15,7 @@ from rollout.adapters.endpoints.azureml.arm import ML
 from rollout.adapters.endpoints.azureml.failures import refused, told
 from rollout.adapters.endpoints.azureml.patience import patiently
 from rollout.adapters.endpoints.azureml.place import Cloud, Place
+from rollout.adapters.endpoints.azureml.preserved import Look, as_it_is
 from rollout.domain.errors import EndpointAway
 from rollout.domain.run import Split
 from rollout.ports.endpoint import Hold
@@ -28,18 +29,12 @@ if TYPE_CHECKING:
     from rollout.adapters.endpoints.azureml.wire import Wire
 
 Json = Mapping[str, Any]
-Look = Callable[[Json], Json]
 Call = Callable[["MLClient"], object]
 
 _CONTAINERS = ("storage-initializer", "inference-server")
 _NOT_FOUND, _ERRORS = 404, 400
 _ABOVE = ("resourcegroupnotfound", "subscriptionnotfound", "invalidsubscriptionid")
 _TRY_AGAIN = "Try again in a while."
-
-
-def _as_it_is(body: Json) -> Json:
-    """Nothing is to be kept."""
-    return body
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +48,7 @@ class _Call:
     """
 
     hold: Hold
-    look: Look = _as_it_is
+    look: Look = as_it_is
     goal: Split | None = None
 
     @contextlib.contextmanager
@@ -173,7 +168,7 @@ class Client:
     # --- changing ---
 
     def put_endpoint(
-        self, entity: OnlineEndpoint, hold: Hold, goal: Split | None = None, look: Look = _as_it_is
+        self, entity: OnlineEndpoint, hold: Hold, goal: Split | None = None, look: Look = as_it_is
     ) -> None:
         """Begin to write the whole endpoint.
 
@@ -191,7 +186,7 @@ class Client:
             ml.online_endpoints.begin_create_or_update(entity)
         ))  # fmt: skip
 
-    def put_deployment(self, entity: OnlineDeployment, hold: Hold, look: Look = _as_it_is) -> None:
+    def put_deployment(self, entity: OnlineDeployment, hold: Hold, look: Look = as_it_is) -> None:
         """Begin to write a whole deployment, after its files were uploaded where there are any."""
         from rollout.adapters.endpoints.azureml.wire import CHANGE_SECONDS  # noqa: PLC0415 - heavy
 

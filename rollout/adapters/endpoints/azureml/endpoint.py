@@ -280,9 +280,7 @@ class AzureEndpoint:
             )
         self._access.writer.put(
             name,
-            lambda: load_deployment(
-                self._access.place.endpoint, name, file, ref.overrides, kind=self._access.kind
-            ),
+            lambda: load_deployment(self._access.place.endpoint, name, file, ref.overrides),
             run,
             self.digest(role),
             hold,

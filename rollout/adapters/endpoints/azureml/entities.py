@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from rollout.adapters.endpoints.azureml.failures import told
-from rollout.adapters.endpoints.azureml.kinds import KUBERNETES
 
 if TYPE_CHECKING:
     from azure.ai.ml.entities import OnlineDeployment, OnlineEndpoint
@@ -39,9 +38,7 @@ def load_endpoint(name: str, file: str | None, run: str) -> OnlineEndpoint:
     return made
 
 
-def load_deployment(
-    endpoint: str, name: str, file: str, overrides: Overrides, *, kind: str
-) -> OnlineDeployment:
+def load_deployment(endpoint: str, name: str, file: str, overrides: Overrides) -> OnlineDeployment:
     """The deployment that a file describes, with what the plan sets in it.
 
     Raises:
@@ -50,8 +47,6 @@ def load_deployment(
     from azure.ai.ml import load_online_deployment  # noqa: PLC0415 - heavy
 
     changes: list[dict[str, object]] = [{"name": name}, {"endpoint_name": endpoint}]
-    if kind == KUBERNETES:
-        changes.append({"type": KUBERNETES})
     changes += [{path: value} for path, value in _dotted(overrides)]
     with told(f"does not take {file}"):
         return load_online_deployment(file, params_override=changes)

@@ -12,7 +12,7 @@ from rollout.domain.roles import BASELINE, CANDIDATE
 from rollout.ports.endpoint import Finding
 
 
-def loads(plan: Plan, kind: str) -> tuple[Finding, ...]:
+def loads(plan: Plan) -> tuple[Finding, ...]:
     """Whether Azure's loaders take each of the plan's files."""
     name = plan.endpoint.name
     found = []
@@ -23,15 +23,15 @@ def loads(plan: Plan, kind: str) -> tuple[Finding, ...]:
         ref = plan.deployment(role)
         if ref.file is None:
             continue
-        load = _loader(name, ref.name, ref.file, ref.overrides, kind)
+        load = _loader(name, ref.name, ref.file, ref.overrides)
         found.append(_finding(ref.file, load))
     return tuple(found)
 
 
 def _loader(
-    endpoint: str, name: str, file: str, overrides: entities.Overrides, kind: str
+    endpoint: str, name: str, file: str, overrides: entities.Overrides
 ) -> Callable[[], object]:
-    return lambda: entities.load_deployment(endpoint, name, file, overrides, kind=kind)
+    return lambda: entities.load_deployment(endpoint, name, file, overrides)
 
 
 def _finding(file: str, load: Callable[[], object]) -> Finding:

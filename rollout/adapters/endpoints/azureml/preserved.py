@@ -7,13 +7,15 @@ second, the tags and the mirror of an entity made by hand. So each write is comp
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rollout.domain.errors import EndpointRefused
 from rollout.domain.run import Split
 
 Json = Mapping[str, Any]
+Look = Callable[[Json], Json]
+"""Given the body of a write before it leaves; what it returns leaves, what it raises stops it."""
 
 # What people and pipelines set; fields that only the service writes are none of our business.
 _NETWORK = "properties.publicNetworkAccess"
@@ -75,6 +77,11 @@ def deployment_changes(before: Json, after: Json) -> list[str]:
     kind = _at(before, "properties.endpointComputeType")
     foreign = ("sku.capacity", *_OF_THE_OTHER_KIND.get(str(kind), ()))
     return _changes([each for each in _DEPLOYMENT if each not in foreign], before, after)
+
+
+def as_it_is(body: Json) -> Json:
+    """A ``Look`` for whoever writes nothing that existed: there is nothing to keep."""
+    return body
 
 
 def split_of(body: Json) -> Split:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, cast
 
 from azure.core.pipeline import PipelineRequest, PipelineResponse
@@ -23,12 +23,12 @@ from azure.core.pipeline.policies import RetryPolicy
 from azure.core.pipeline.transport import RequestsTransport
 
 from rollout.adapters.endpoints.azureml import preserved
+from rollout.adapters.endpoints.azureml.preserved import Look, as_it_is
 from rollout.domain.errors import EndpointRefused
 from rollout.domain.run import Split
 from rollout.ports.endpoint import Hold, unfenced
 
 Json = Mapping[str, Any]
-Look = Callable[[Json], Json]
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 10.0
@@ -154,11 +154,6 @@ class Wire(RequestsTransport):  # type: ignore[misc]  # azure-core names it thro
                     do="Use names in lower case for deployments.",
                 )
         return self.look(body)
-
-
-def as_it_is(body: Json) -> Json:
-    """Whoever writes nothing that existed has nothing to compare."""
-    return body
 
 
 def _replace_body(request: Any, body: Json) -> None:
