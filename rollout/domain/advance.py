@@ -9,57 +9,67 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from rollout.domain import events as e
-from rollout.domain.endpoint import Effect, PutDeployment, ScaleDeployment, SetSplit
+from rollout.domain.endpoint import Effect, SetSplit
+from rollout.domain.ordered import ordered
 from rollout.domain.plan import Create, Delete, Preflight, Smoke
 from rollout.domain.roles import BASELINE, CANDIDATE
-from rollout.domain.run import (
-    Approval,
-    Cause,
-    Exposure,
-    Phase,
-    Run,
-    Split,
-    StageDone,
-    Step,
-    Why,
-)
+from rollout.domain.run import OPEN, Cause, Exposure, Phase, Run, Split, StageDone, Step, Why
+from rollout.domain.steps import back, begun
 from rollout.domain.verdict import Verdict
 
 _UNLOOKED = "Not checked: "  # as rollout.ports.doctor writes it
-_OPEN = (Phase.RUNNING, Phase.PAUSED, Phase.HELD)
 _GOING = (Phase.RUNNING, Phase.PAUSED)
 _BACK = (Phase.ROLLING_BACK, Phase.UNVERIFIED)
 _FITTING: Mapping[type, tuple[Phase, ...]] = {
-    e.OwnerTook: tuple(Phase),
+    e.OwnerTook: (*OPEN, *_BACK),
     e.SplitCaptured: (Phase.RUNNING,),
     e.Intended: (Phase.RUNNING, *_BACK),
     e.EffectFailed: (Phase.RUNNING, *_BACK),
     e.SetPointReached: _GOING,
     e.PreflightChecked: (Phase.RUNNING,),
     e.SmokeTested: (Phase.RUNNING,),
-    e.ObservationBegan: _OPEN,
-    e.Measured: _OPEN,
+    e.ObservationBegan: OPEN,
+    e.Measured: OPEN,
     e.StagePassed: (Phase.RUNNING,),
     e.Held: _GOING,
-    e.RollbackBegan: _OPEN,
+    e.RollbackBegan: OPEN,
     e.RollbackProbed: _BACK,
     e.RollbackUnverified: (Phase.ROLLING_BACK,),
     e.LogsCollected: tuple(Phase),
     e.AnswersDiffered: tuple(Phase),
     e.RolledBack: _BACK,
-    e.Ended: (*_OPEN, *_BACK),
+    e.Ended: (*OPEN, *_BACK),
+    e.LeaveBegan: (*OPEN, *_BACK),
+    e.ShareLowered: OPEN,
+    e.Left: (*OPEN, *_BACK),
 }
+# After one of these a runner that dies has not died for nothing.
+_PROGRESS = (
+    e.SplitCaptured,
+    e.SetPointReached,
+    e.PreflightChecked,
+    e.SmokeTested,
+    e.ObservationBegan,
+    e.Measured,
+    e.StagePassed,
+    e.Held,
+    e.RollbackBegan,
+    e.RollbackProbed,
+    e.Left,
+)
 
 
 def advance(run: Run, event: e.Event, at: float) -> Run:
     """The run after ``event``, which was appended at ``at`` (Unix seconds)."""
     if isinstance(event, e.Order):
-        return _ordered(run, event, at)
+        after = ordered(run, event, at)
+        return after if after == run else replace(after, next_check=None, waits="")
     if isinstance(event, e.RunStarted):
         return event.run
     if run.phase not in _FITTING.get(type(event), ()):
         return run
-    return _happened(run, event, at)
+    after = _happened(run, event, at)
+    return replace(after, crashes=0) if isinstance(event, _PROGRESS) else after
 
 
 def _happened(run: Run, event: e.Event, at: float) -> Run:
@@ -96,8 +106,22 @@ def _answered(run: Run, event: e.Event, at: float) -> Run:
         case e.RollbackProbed(ok):
             first = not run.attempts and not run.tried
             return replace(run, checked=ok, tried=at, since=at if first else run.since)
+        case e.OwnerTook() | e.LeaveBegan() | e.ShareLowered() | e.Left():
+            return _attended(run, event)
         case _:
             return _turned(run, event, at)
+
+
+def _attended(run: Run, event: e.OwnerTook | e.LeaveBegan | e.ShareLowered | e.Left) -> Run:
+    match event:
+        case e.OwnerTook():
+            return _taken(run, event)
+        case e.LeaveBegan(share):
+            return replace(run, ceiling=share)
+        case e.ShareLowered(split):
+            return replace(run, expected=split)
+        case e.Left(next_check, on):
+            return replace(run, next_check=next_check, waits=on)
 
 
 def _turned(run: Run, event: e.Event, at: float) -> Run:
@@ -119,6 +143,19 @@ def _turned(run: Run, event: e.Event, at: float) -> Run:
             return run
 
 
+def _taken(run: Run, event: e.OwnerTook) -> Run:
+    """A runner is here again; what one that may still live had begun may yet land."""
+    late = run.intent if event.contested and run.intent not in (None, *run.loose) else None
+    return replace(
+        run,
+        crashes=run.crashes + event.crashed,
+        loose=run.loose if late is None else (*run.loose, late),
+        ceiling=None,
+        next_check=None,
+        waits="",
+    )
+
+
 def _intended(run: Run, effect: Effect, at: float) -> Run:
     """A split that is written anew must be verified anew; a rollback's clock starts with it."""
     again = effect == run.intent
@@ -137,7 +174,7 @@ def _intended(run: Run, effect: Effect, at: float) -> Run:
 def _reached(run: Run, stage_id: str, split: Split, at: float) -> Run:
     if run.stage is None or run.stage.id != stage_id:
         return run
-    return replace(_step(run, at), step=Step.OBSERVING, expected=split)
+    return replace(begun(run, at), step=Step.OBSERVING, expected=split)
 
 
 def _measured(run: Run, event: e.Measured) -> Run:
@@ -178,17 +215,12 @@ def _counted(checks: tuple[str, ...]) -> str:
     return f"{note}, {len(unlooked)} not checked: {', '.join(unlooked)}" if unlooked else note
 
 
-def _step(run: Run, at: float) -> Run:
-    """A step begins: nothing intended yet, nothing observed yet."""
-    return replace(run, since=at, intent=None, attempts=0, failure="", cursor=None, judgement=None)
-
-
 def _passed(run: Run, stage_id: str, note: str, at: float) -> Run:
     stage = run.stage
     if stage is None or stage.id != stage_id:
         return run
     done = (*run.done, StageDone(stage_id, run.began, at, note))
-    moved = replace(_step(run, at), step=Step.ENTERING, at=run.at + 1, done=done)
+    moved = replace(begun(run, at), step=Step.ENTERING, at=run.at + 1, done=done)
     match stage.work:
         case Create(role) if role == CANDIDATE:
             return replace(moved, created=True)
@@ -205,93 +237,6 @@ def _ended(run: Run, cause: Cause | None, at: float) -> Run:
         return replace(run, phase=Phase.COMPLETED, ended=at)
     phase = Phase.REFUSED if cause.why is Why.PREFLIGHT_FAILED else Phase.ABORTED
     return replace(run, phase=phase, cause=cause, ended=at, trouble=None)
-
-
-def back(run: Run, cause: Cause, at: float) -> Run:
-    """The run on its way back to the captured split."""
-    stepped = _step(run, at)
-    return replace(
-        stepped,
-        phase=Phase.ROLLING_BACK,
-        cause=cause,
-        trouble=None,
-        adopt=False,
-        judgement=run.judgement,
-        checked=False,
-        tried=0.0,
-    )
-
-
-# --- a person's orders --------------------------------------------------------
-
-
-def _ordered(run: Run, order: e.Order, at: float) -> Run:
-    match order:
-        case e.Approved(stage, digest, by, when, message) if digest == run.digest:
-            said = Approval(stage, by, when, message)
-            return replace(run, approvals=(*run.approvals, said)) if run.phase in _OPEN else run
-        case e.PauseOrdered() if run.phase is Phase.RUNNING:
-            return replace(run, phase=Phase.PAUSED)
-        case e.ResumeOrdered(_, adopt):
-            return _resumed(run, at, adopt=adopt)
-        case e.RetryOrdered():
-            return _retried(run, at)
-        case e.Rejected(by, message):
-            return _given_up(run, Cause(Why.REJECTED, f"{by} rejected it. {message}".strip()), at)
-        case e.AbortOrdered(by, keep_traffic, message):
-            cause = Cause(Why.ABORTED, f"{by} aborted it. {message}".strip())
-            if keep_traffic and not run.final:
-                return replace(run, phase=Phase.ABORTED, cause=cause, ended=at)
-            return _given_up(run, cause, at)
-        case _:
-            return run
-
-
-def _resumed(run: Run, at: float, *, adopt: bool) -> Run:
-    """A paused run goes on where it was; an adopted split needs its stage entered anew."""
-    adopted = replace(run, adopt=True, expected=None) if adopt else run
-    if run.phase is Phase.HELD or (run.phase is Phase.PAUSED and adopt):
-        return _again(adopted, at)
-    if run.phase is not Phase.PAUSED:
-        return run
-    since = at if run.step is Step.ENTERING else run.since  # a pause uses up no stage's timeout
-    return replace(run, phase=Phase.RUNNING, since=since)
-
-
-def _retried(run: Run, at: float) -> Run:
-    if run.phase is Phase.UNVERIFIED:
-        return back(run, run.cause or Cause(Why.ABORTED, ""), at)
-    return _again(run, at) if run.phase is Phase.HELD else run
-
-
-def _again(run: Run, at: float) -> Run:
-    """The present stage is entered anew, every effect with all its attempts.
-
-    What a gate held against the candidate stays known as well, but for a gate that has failed: a
-    person lets the candidate try anew, and each attempt has a risk of its own.
-
-    What is in flight stays known: else a write that lands late would look like a person's, and a
-    deletion that was begun like one that was not. Only what *failed* must look as never ordered.
-    """
-    failed = isinstance(run.intent, PutDeployment | ScaleDeployment)
-    failed_gate = run.judgement is not None and run.judgement.verdict is Verdict.FAIL
-    return replace(
-        _step(run, at),
-        phase=Phase.RUNNING,
-        step=Step.ENTERING,
-        intent=None if failed else run.intent,
-        cause=None,
-        trouble=None,
-        evidence={} if failed_gate else run.evidence,
-    )
-
-
-def _given_up(run: Run, cause: Cause, at: float) -> Run:
-    if run.phase not in _OPEN or run.committed:
-        return run
-    if run.captured is None:
-        return replace(run, phase=Phase.ABORTED, cause=cause, ended=at)
-    return back(run, cause, at)
 
 
 def undone(last: Run, run_id: str, author: str, at: float) -> Run:

@@ -22,6 +22,7 @@ class On(Enum):
     BACKOFF = "retry"
     TIMER = "timer"
     APPROVAL = "approval"
+    WINDOW = "window"
     PERSON = "person"
 
 

@@ -23,10 +23,19 @@ class RunStarted:
 
 @dataclass(frozen=True, slots=True)
 class OwnerTook:
-    """A runner took the endpoint over; from here on only its ``epoch`` may append."""
+    """A runner took the endpoint over; from here on only its ``epoch`` may append.
+
+    Args:
+        epoch: The fencing epoch, one more than the one before.
+        owner: Who it is, for people.
+        crashed: The owner before did not leave in good order.
+        contested: The owner before may still live, so a call that it had begun may still land.
+    """
 
     epoch: int
     owner: str
+    crashed: bool = False
+    contested: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +180,33 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
+class LeaveBegan:
+    """A runner is about to leave; meanwhile the candidate keeps at most ``share`` percent live."""
+
+    share: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShareLowered:
+    """The split with which the run is left alone was read back."""
+
+    split: Split
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A runner left in good order; nothing is due before ``next_check`` (Unix seconds).
+
+    Args:
+        next_check: When the next one should look.
+        on: What the run waits for, a word of ``rollout.domain.decisions.On``.
+    """
+
+    next_check: float
+    on: str
+
+
+@dataclass(frozen=True, slots=True)
 class Approved:
     """A person approved a stage of the plan with this digest."""
 
@@ -216,6 +252,15 @@ class AbortOrdered:
 
 
 @dataclass(frozen=True, slots=True)
+class Superseded:
+    """A person puts an edited plan in this run's place; the split stays for the next run."""
+
+    by: str
+    identity: str
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class RetryOrdered:
     """A person lets a held run try its stage again."""
 
@@ -223,7 +268,9 @@ class RetryOrdered:
     message: str = ""
 
 
-Order = Approved | Rejected | PauseOrdered | ResumeOrdered | AbortOrdered | RetryOrdered
+Order = (
+    Approved | Rejected | PauseOrdered | ResumeOrdered | AbortOrdered | RetryOrdered | Superseded
+)
 Event = (
     RunStarted
     | OwnerTook
@@ -244,5 +291,8 @@ Event = (
     | LogsCollected
     | RolledBack
     | Ended
+    | LeaveBegan
+    | ShareLowered
+    | Left
     | Order
 )

@@ -136,10 +136,19 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Approve:
-    """Wait until a person approves. ``by`` empty: anybody. ``expires`` in seconds."""
+    """Wait until people approve.
+
+    Args:
+        by: Whose word counts; empty: anybody's.
+        expires: Seconds until it is too late; None: never.
+        count: How many different people must approve.
+        author: Whether the word of whoever started the run counts as well.
+    """
 
     by: tuple[str, ...] = ()
     expires: float | None = None
+    count: int = 1
+    author: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +181,33 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
+class Guard:
+    """What a runner may leave behind that does not stay.
+
+    Args:
+        unattended: The candidate's live percent while nobody guards it, at most; 0: a runner stays
+            as long as the candidate answers users; None: whatever it has at the time.
+    """
+
+    unattended: int | None = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """When some kinds of stages may begin.
+
+    Args:
+        allow: As written: ``Mon-Thu 09:00-16:00``.
+        timezone: An IANA name: ``Europe/Vienna``.
+        applies_to: Kinds of stages: ``create``, ``shift``, ``delete``, ...; empty: every one that writes.
+    """
+
+    allow: str
+    timezone: str = "UTC"
+    applies_to: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class OnFailure:
     """``action``: rollback or hold. ``candidate``: keep or delete. ``verify_within`` in seconds."""
 
@@ -193,6 +229,8 @@ class Plan:
         compare: How answers are compared where mirrored ones cannot be read.
         metrics: Who measures.
         customs: Metrics of the user's own.
+        guard: What a runner may leave behind that does not stay.
+        windows: When which kinds of stages may begin; empty: always.
         deadline: Seconds from the start after which the run is rolled back; None: none.
         file: Where the plan was read, as the user named it.
         source: The plan's text after substitution, as canonical JSON; its SHA-256 is ``digest``.
@@ -212,6 +250,8 @@ class Plan:
     customs: tuple[Custom, ...] = ()
     risk: Risk = field(default_factory=Risk)
     on_failure: OnFailure = field(default_factory=OnFailure)
+    guard: Guard = field(default_factory=Guard)
+    windows: tuple[Window, ...] = ()
     deadline: float | None = None
     source: str = "{}"
     digest: str = ""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from rollout.domain.endpoint import DeleteDeployment, Effect, Seen
-from rollout.domain.plan import OnFailure, Stage
+from rollout.domain.plan import OnFailure, Stage, Window
 from rollout.domain.roles import BASELINE
 from rollout.domain.verdict import Judgement
 
@@ -27,6 +27,7 @@ class Phase(Enum):
     REFUSED = "refused"
 
 
+OPEN = (Phase.RUNNING, Phase.PAUSED, Phase.HELD)
 FINAL = frozenset({Phase.COMPLETED, Phase.ROLLED_BACK, Phase.ABORTED, Phase.UNDONE, Phase.REFUSED})
 
 
@@ -56,6 +57,8 @@ class Why(Enum):
     DRIFT = "drift"
     DEADLINE = "deadline"
     EXPIRED = "approval_expired"
+    POISON = "runners_keep_dying"
+    SUPERSEDED = "superseded"
     ABORTED = "aborted"
     REJECTED = "rejected"
     UNDO = "undo"
@@ -149,6 +152,13 @@ class Run:
         evidence, judgement: The gates' state and last word.
         checked: For a rollback: the split was verified by traffic since it was written last.
         tried: When the last verification failed, Unix seconds.
+        crashes: Owners that died or fell silent since the run last got on.
+        loose: Effects that owners who may still live had begun when they were taken over.
+        ceiling: The candidate's live percent while nobody guards; None: a runner is here.
+        next_check: When the next runner should look, Unix seconds; None: now, or one is here.
+        waits: What it waited for when the last runner left; empty: it did not leave waiting.
+        supersedes: The run whose place this one took by a person's order; empty: none.
+        windows: When which kinds of stages may begin; empty: always.
     """
 
     id: str
@@ -192,6 +202,13 @@ class Run:
     exposure: Exposure = field(default_factory=Exposure)
     checked: bool = False
     tried: float = 0.0
+    crashes: int = 0
+    loose: tuple[Effect, ...] = ()
+    ceiling: int | None = None
+    next_check: float | None = None
+    waits: str = ""
+    supersedes: str = ""
+    windows: tuple[Window, ...] = ()
 
     @property
     def final(self) -> bool:

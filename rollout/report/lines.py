@@ -34,6 +34,7 @@ Move = (
     | e.RolledBack
     | e.Ended
 )
+Leave = e.LeaveBegan | e.ShareLowered | e.Left
 
 
 def sentence(event: e.Event, run: Run) -> str:
@@ -44,6 +45,8 @@ def sentence(event: e.Event, run: Run) -> str:
         return _worked(event)
     if isinstance(event, Check):
         return _checked(event, run)
+    if isinstance(event, Leave):
+        return _leaving(event, run)
     return _moved(event, run)
 
 
@@ -100,8 +103,9 @@ def _moved(event: Move, run: Run) -> str:
     match event:
         case e.RunStarted(started):
             return _started(started)
-        case e.OwnerTook(_, owner):
-            return f"{owner} drives the run from here on"
+        case e.OwnerTook(_, owner, crashed):
+            found = "; the one before did not leave in good order" if crashed else ""
+            return f"{owner} drives the run from here on{found}"
         case e.SplitCaptured(split):
             return f"a rollback would restore {split}"
         case e.Held(cause):
@@ -114,6 +118,18 @@ def _moved(event: Move, run: Run) -> str:
             return f"rolled back to {before}, verified"
         case e.Ended(cause):
             return f"ended: {cause.text}" if cause else "completed"
+        case _:
+            assert_never(event)
+
+
+def _leaving(event: Leave, run: Run) -> str:
+    match event:
+        case e.LeaveBegan(share):
+            return f"nobody will guard it for a while: {run.candidate} keeps {share} % at most"
+        case e.ShareLowered(split):
+            return f"read back {split}, to be left alone with"
+        case e.Left(next_check, on):
+            return f"left, waiting for {on}; to be looked at again at {words.moment(next_check)}"
         case _:
             assert_never(event)
 
@@ -140,6 +156,8 @@ def _ordered(event: e.Order) -> str:
             return f"{by} aborted the run{' and keeps the split' if keep_traffic else ''}{said}"
         case e.RetryOrdered(by):
             return f"{by} lets the stage be tried again{said}"
+        case e.Superseded(by):
+            return f"{by} put an edited plan in its place{said}"
         case _:
             assert_never(event)
 

@@ -30,12 +30,16 @@ NAMES: Mapping[type, str] = {
     e.AnswersDiffered: "answers.differed",
     e.RolledBack: "rollback.done",
     e.Ended: "run.ended",
+    e.LeaveBegan: "leave.began",
+    e.ShareLowered: "share.lowered",
+    e.Left: "owner.left",
     e.Approved: "order.approved",
     e.Rejected: "order.rejected",
     e.PauseOrdered: "order.paused",
     e.ResumeOrdered: "order.resumed",
     e.AbortOrdered: "order.aborted",
     e.RetryOrdered: "order.retried",
+    e.Superseded: "order.superseded",
 }
 
 

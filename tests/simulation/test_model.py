@@ -15,6 +15,7 @@ from rollout.domain import (
     decisions,
     entering,
     events as e,
+    ordered as ordering,
     returning,
 )
 from rollout.domain.advance import undone
@@ -187,9 +188,9 @@ class Real:
     early = staticmethod(deciding._early)
     late = staticmethod(deciding._late)
     create = staticmethod(entering._create)
-    given_up = staticmethod(advancing._given_up)
-    ordered = staticmethod(advancing._ordered)
-    resumed = staticmethod(advancing._resumed)
+    given_up = staticmethod(ordering._given_up)
+    ordered = staticmethod(advancing.ordered)
+    resumed = staticmethod(ordering._resumed)
     tested = staticmethod(advancing._tested)
     intended = staticmethod(advancing._intended)
 
@@ -373,12 +374,12 @@ MUTANTS: Mapping[str, Mutant] = {
     ),
     "smoke result ignored": Mutant(EVIDENCE, {(advancing, "_tested"): _believes_the_smoke}),
     "approval of another plan counts": Mutant(
-        EVIDENCE, {(advancing, "_ordered"): _approves_any_plan}
+        EVIDENCE, {(advancing, "ordered"): _approves_any_plan}
     ),
     "approval of anybody counts": Mutant(EVIDENCE, {(deciding, "_counts"): lambda *_: True}),
     "adopted split without its stage": Mutant(
         EVIDENCE,
-        {(advancing, "_resumed"): _adopts_in_passing},
+        {(ordering, "_resumed"): _adopts_in_passing},
         Setup(ON_BLUE, budget=NO_TROUBLE._replace(hands=1, orders=1, resumes=1)),
     ),
     "traffic to a candidate that is not ready": Mutant(
@@ -408,7 +409,7 @@ MUTANTS: Mapping[str, Mutant] = {
     ),
     "abort behind the point of no return": Mutant(
         "6 the baseline is deleted in a rollback",
-        {(advancing, "_given_up"): _aborts_always},
+        {(ordering, "_given_up"): _aborts_always},
         ONE_ORDER,
     ),
     "trouble ends the run as it is": Mutant(
@@ -457,7 +458,7 @@ MUTANTS: Mapping[str, Mutant] = {
         Setup(ON_BLUE, begun(MANY_KINDS), FEW_PEOPLE),
     ),
     "abort ignored during creation": Mutant(
-        "5 an abort was forgotten", {(advancing, "_given_up"): _aborts_later}, ONE_ORDER
+        "5 an abort was forgotten", {(ordering, "_given_up"): _aborts_later}, ONE_ORDER
     ),
     "deadline sleeps while paused": Mutant(
         "5 a deadline that does not fire",

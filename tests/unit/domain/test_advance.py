@@ -52,6 +52,7 @@ RESUME = e.ResumeOrdered("ada")
 ADOPT = e.ResumeOrdered("ada", adopt=True)
 RETRY = e.RetryOrdered("ada")
 YES = e.Approved("approve", "plan-digest", "ada", NOW)
+SUPERSEDE = e.Superseded("ada", "other")
 MEASURED = e.Measured((), "d", {"n": 2}, judged(Verdict.RUNNING), requests=7, errors=2)
 
 HAPPENED: dict[type, e.Event] = {
@@ -75,6 +76,9 @@ HAPPENED: dict[type, e.Event] = {
         e.AnswersDiffered("mirror-10", ()),
         e.RolledBack(),
         e.Ended(),
+        e.LeaveBegan(5),
+        e.ShareLowered(Split({"blue": 95, "green": 5})),
+        e.Left(NOW + 60.0, "timer"),
     )
 }
 
@@ -86,7 +90,7 @@ def folded(run: Run, *events: e.Event, at: float = NOW) -> Run:
 
 
 def test_the_samples_here_are_every_event_there_is() -> None:
-    orders = {type(each) for each in (ABORT, REJECT, PAUSE, RESUME, RETRY, YES)}
+    orders = {type(each) for each in (ABORT, REJECT, PAUSE, RESUME, RETRY, YES, SUPERSEDE)}
 
     assert {*HAPPENED, *orders, e.RunStarted} == set(get_args(e.Event))
 
@@ -99,7 +103,7 @@ def test_a_new_run_replaces_whatever_was_there() -> None:
 
 @pytest.mark.parametrize("phase", [each for each in Phase if each not in (*OPEN, *BACK)])
 @pytest.mark.parametrize(
-    "event", [*HAPPENED.values(), ABORT, KEEP, REJECT, PAUSE, ADOPT, RETRY, YES]
+    "event", [*HAPPENED.values(), ABORT, KEEP, REJECT, PAUSE, ADOPT, RETRY, YES, SUPERSEDE]
 )
 def test_nothing_changes_a_run_that_is_over(phase: Phase, event: e.Event) -> None:
     run = observing("shift-10", phase=phase, cursor="c")
@@ -122,13 +126,16 @@ def test_nothing_changes_a_run_that_is_over(phase: Phase, event: e.Event) -> Non
         (e.RollbackUnverified, {Phase.ROLLING_BACK}),
         (e.RolledBack, set(BACK)),
         (e.Ended, {*OPEN, *BACK}),
-        (e.OwnerTook, set()),
+        (e.OwnerTook, {*OPEN, *BACK}),
+        (e.LeaveBegan, {*OPEN, *BACK}),
+        (e.ShareLowered, set(OPEN)),
+        (e.Left, {*OPEN, *BACK}),
         (e.LogsCollected, set()),
         (e.AnswersDiffered, set()),
     ],
 )
 def test_an_event_counts_only_in_the_phases_it_belongs_to(kind: type, phases: set[Phase]) -> None:
-    runs = {phase: observing("shift-10", phase=phase, cursor="b") for phase in Phase}
+    runs = {phase: observing("shift-10", phase=phase, cursor="b", ceiling=9) for phase in Phase}
 
     changed = {phase for phase, run in runs.items() if advance(run, HAPPENED[kind], NOW) != run}
 

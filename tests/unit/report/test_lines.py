@@ -66,6 +66,16 @@ TOLD: list[tuple[e.Event, str]] = [
     (e.ResumeOrdered("ada", adopt=True), "ada resumed the run with the split as it is"),
     (e.AbortOrdered("ada", keep_traffic=True), "ada aborted the run and keeps the split"),
     (e.RetryOrdered("ada", "now"), "ada lets the stage be tried again: now"),
+    (e.Superseded("ada", "id", "typo"), "ada put an edited plan in its place: typo"),
+    (e.LeaveBegan(5), "nobody will guard it for a while: green keeps 5 % at most"),
+    (
+        e.ShareLowered(Split({"blue": 95, "green": 5})),
+        "read back blue 95 green 5, to be left alone with",
+    ),
+    (
+        e.Left(0.0, "timer"),
+        "left, waiting for timer; to be looked at again at 1970-01-01T00:00:00Z",
+    ),
 ]
 
 
