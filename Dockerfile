@@ -13,7 +13,7 @@ COPY --from=build /wheels /wheels
 # A virtual environment moves to the last stage whole: no compiler, no cache, no build tool in it.
 RUN python -m venv /opt/rollout \
     && /opt/rollout/bin/pip install --no-cache-dir --disable-pip-version-check \
-        --constraint /constraints.txt "$(echo /wheels/*.whl)[local,azureml]"
+        --constraint /constraints.txt "$(echo /wheels/*.whl)[local,azureml,postgres,objects]"
 
 FROM python:3.11-slim-bookworm
 LABEL org.opencontainers.image.title="rollout" \

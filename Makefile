@@ -5,12 +5,13 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo demo-azure test check format samples clean help
+.PHONY: demo demo-azure test torture check format samples clean help
 
 help:
 	@echo "make demo    a good candidate promoted, a bad one rolled back, on this machine (about 2 minutes)"
 	@echo "make demo-azure  the same plan on an emulator of Azure ML, by Azure's own SDK"
 	@echo "make test    every check and every test"
+	@echo "make torture every fault in every place, in one table (up to 40 minutes; QUICK=1: a look)"
 	@echo "make check   format, lint, types, architecture, Dockerfile"
 	@echo "make format  let the tools repair what they can"
 	@echo "make clean   stop the local endpoints here; remove .venv, caches and .rollout with its journal"
@@ -22,9 +23,12 @@ demo-azure: .venv/.dev .venv/.node
 	@$(BIN)/python scripts/demo_azure.py
 
 test: check .venv/.node
-	$(BIN)/python -m pytest -n 2 --dist worksteal tests/unit tests/contracts tests/simulation rollout
-	$(BIN)/python -m pytest tests/acceptance --ignore=tests/acceptance/azureml
-	$(BIN)/python -m pytest -n 4 --dist loadfile tests/acceptance/azureml
+	$(BIN)/python -m pytest -n 2 --dist worksteal tests/unit tests/contracts tests/simulation tests/torture rollout
+	$(BIN)/python -m pytest -n 3 --dist loadgroup tests/acceptance --ignore=tests/acceptance/azureml
+	$(BIN)/python -m pytest -n 6 --dist loadfile tests/acceptance/azureml
+
+torture: .venv/.dev .venv/.node
+	$(BIN)/python -m tests.torture $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
 
 check: .venv/.dev
 	$(BIN)/ruff format --check .

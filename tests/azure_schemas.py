@@ -10,6 +10,7 @@ from __future__ import annotations
 import enum
 import importlib
 import inspect
+import json
 import re
 import sys
 import types
@@ -45,6 +46,12 @@ _BY_OPERATION = {
     "asset.upload": ("PendingUploadRequestDto", "PendingUploadResponseDto"),
 }
 _ASSETS = {"models": "ModelVersion", "environments": "EnvironmentVersion", "codes": "CodeVersion"}
+
+
+def different(records: Iterable[Mapping[str, typing.Any]]) -> list[Mapping[str, typing.Any]]:
+    """One of each kind of recorded call: pollers ask the same thousands of times."""
+    told = ("operation", "url", "status", "body", "reply")
+    return list({json.dumps([each[key] for key in told]): each for each in records}.values())
 
 
 def problems(record: Mapping[str, typing.Any]) -> Iterator[str]:

@@ -17,7 +17,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from rollout.api.attending import Stay
     from rollout.api.doctoring import doctor
+    from rollout.api.drifting import Drifting, drift
     from rollout.api.driving import (
         ON_HOLD,
         Result,
@@ -28,13 +30,24 @@ if TYPE_CHECKING:
         preview,
         standing,
         undo,
+        undoing,
     )
-    from rollout.api.looking import check, diff, verify
+    from rollout.api.keeping import (
+        export_journals,
+        force_unlock,
+        import_journals,
+        lock,
+        prunable,
+        prune,
+        streams,
+    )
+    from rollout.api.looking import check, diff, placed, verify
     from rollout.api.ordering import abort, approve, pause, reject, resume, retry
     from rollout.api.plans import read_plan
-    from rollout.api.reading import driven_by, events, history, status
+    from rollout.api.reading import driven_by, events, head, history, status
     from rollout.api.settings import Settings
     from rollout.api.simulating import Wish, simulate
+    from rollout.api.ticking import Ticked, tick_all
     from rollout.api.validating import validate
     from rollout.domain.diagnostics import Diagnostic
     from rollout.domain.errors import (
@@ -44,6 +57,7 @@ if TYPE_CHECKING:
         EndpointRefused,
         Fenced,
         Locked,
+        NewerJournal,
         NotLoggedIn,
         PlanInvalid,
         PreflightFailed,
@@ -57,9 +71,14 @@ if TYPE_CHECKING:
     from rollout.runtime.begin import Course, Standing
     from rollout.runtime.journal import Entry
     from rollout.runtime.preview import Preview
+    from rollout.runtime.pruning import Prunable
+    from rollout.runtime.replay import Placed
     from rollout.runtime.simulation.summary import Simulation
+    from rollout.runtime.stock import Stream
+    from rollout.runtime.unlock import Lock
 
 _HOMES = {
+    "rollout.api.attending": ("Stay",),
     "rollout.api.plans": ("read_plan",),
     "rollout.api.validating": ("validate",),
     "rollout.api.driving": (
@@ -72,13 +91,25 @@ _HOMES = {
         "preview",
         "standing",
         "undo",
+        "undoing",
     ),
     "rollout.api.doctoring": ("doctor",),
-    "rollout.api.looking": ("check", "diff", "verify"),
+    "rollout.api.drifting": ("Drifting", "drift"),
+    "rollout.api.keeping": (
+        "export_journals",
+        "force_unlock",
+        "import_journals",
+        "lock",
+        "prunable",
+        "prune",
+        "streams",
+    ),
+    "rollout.api.looking": ("check", "diff", "placed", "verify"),
     "rollout.api.ordering": ("abort", "approve", "pause", "reject", "resume", "retry"),
-    "rollout.api.reading": ("driven_by", "events", "history", "status"),
+    "rollout.api.reading": ("driven_by", "events", "head", "history", "status"),
     "rollout.api.settings": ("Settings",),
     "rollout.api.simulating": ("Wish", "simulate"),
+    "rollout.api.ticking": ("Ticked", "tick_all"),
     "rollout.domain.diagnostics": ("Diagnostic",),
     "rollout.domain.errors": (
         "Drifted",
@@ -87,6 +118,7 @@ _HOMES = {
         "EndpointRefused",
         "Fenced",
         "Locked",
+        "NewerJournal",
         "NotLoggedIn",
         "PlanInvalid",
         "PreflightFailed",
@@ -100,7 +132,11 @@ _HOMES = {
     "rollout.runtime.begin": ("Course", "Standing"),
     "rollout.runtime.journal": ("Entry",),
     "rollout.runtime.preview": ("Preview",),
+    "rollout.runtime.pruning": ("Prunable",),
+    "rollout.runtime.replay": ("Placed",),
     "rollout.runtime.simulation.summary": ("Simulation",),
+    "rollout.runtime.stock": ("Stream",),
+    "rollout.runtime.unlock": ("Lock",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -117,17 +153,22 @@ __all__ = [
     "Course",
     "Diagnostic",
     "Drifted",
+    "Drifting",
     "EndpointAway",
     "EndpointError",
     "EndpointRefused",
     "Entry",
     "Fenced",
+    "Lock",
     "Locked",
+    "NewerJournal",
     "NotLoggedIn",
+    "Placed",
     "Plan",
     "PlanInvalid",
     "PreflightFailed",
     "Preview",
+    "Prunable",
     "Result",
     "RolloutError",
     "Run",
@@ -136,7 +177,10 @@ __all__ = [
     "Simulation",
     "Standing",
     "State",
+    "Stay",
     "StoreError",
+    "Stream",
+    "Ticked",
     "UsageError",
     "Wish",
     "abort",
@@ -147,12 +191,21 @@ __all__ = [
     "destroy",
     "diff",
     "doctor",
+    "drift",
     "driven_by",
     "events",
+    "export_journals",
+    "force_unlock",
+    "head",
     "history",
+    "import_journals",
+    "lock",
     "logs",
     "pause",
+    "placed",
     "preview",
+    "prunable",
+    "prune",
     "read_plan",
     "reject",
     "resume",
@@ -160,7 +213,10 @@ __all__ = [
     "simulate",
     "standing",
     "status",
+    "streams",
+    "tick_all",
     "undo",
+    "undoing",
     "validate",
     "verify",
 ]

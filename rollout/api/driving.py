@@ -7,27 +7,28 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from rollout.api.attending import FOR_GOOD, Going, Stay
 from rollout.api.opening import opened, stored
 from rollout.api.ordering import abort
 from rollout.api.plans import read_plan
 from rollout.api.settings import Settings
-from rollout.domain.errors import EndpointError, Locked, NotLoggedIn, StoreError, UsageError
+from rollout.domain.errors import EndpointError, Locked, NotLoggedIn, UsageError
 from rollout.domain.outcome import exit_code, outcome
 from rollout.domain.plan import Plan
-from rollout.domain.run import Run
-from rollout.gates.rules import compile_rules
+from rollout.domain.run import OPEN, Run, Split
 from rollout.ports.endpoint import Endpoint
 from rollout.ports.observer import Notice, Observer
-from rollout.runtime import begin, orders
+from rollout.runtime import begin, orders, superseding
 from rollout.runtime.begin import Course, Standing
-from rollout.runtime.drive import Driver, until_held
 from rollout.runtime.journal import Journal
-from rollout.runtime.lease import acquire, living_holder
-from rollout.runtime.meter import Meter
+from rollout.runtime.lease import Before, living_holder
 from rollout.runtime.preview import Preview, checks_ahead, preview_of
-from rollout.runtime.probing import hearing_of
+from rollout.runtime.runner import Runner
+from rollout.runtime.undoing import checked_goal
 from rollout.wiring import plugs
 
+Own = Callable[[Endpoint, Journal, Before], Course]
+Drive = Callable[[Plan, Own], "Result"]
 GUARD, LEAVE = ON_HOLD = ("guard", "leave")
 
 
@@ -56,7 +57,11 @@ class Silent:
 
 
 def standing(
-    plan: str | Path, settings: Settings | None = None, *, again: bool = False
+    plan: str | Path,
+    settings: Settings | None = None,
+    *,
+    again: bool = False,
+    supersede: bool = False,
 ) -> Standing:
     """What applying the plan would mean: start, resume, nothing, or in another run's way.
 
@@ -69,7 +74,7 @@ def standing(
     value = read_plan(plan, used)
     with opened(value, used, create=False) as (endpoint, store):
         journal = Journal(store, endpoint.key, used.who)
-        return begin.stand(value, endpoint, journal.refresh(), again=again)
+        return begin.stand(value, endpoint, journal.refresh(), again=again, supersede=supersede)
 
 
 def preview(
@@ -77,6 +82,7 @@ def preview(
     settings: Settings | None = None,
     *,
     again: bool = False,
+    supersede: bool = False,
     rps: float | None = None,
     error_rate: float | None = None,
 ) -> Preview:
@@ -86,6 +92,7 @@ def preview(
         plan: The plan file.
         settings: Where things are.
         again: As if the same work had not ended already.
+        supersede: As if another plan's open run were to be superseded.
         rps: Requests a second that the gates will see; None: as the endpoint's history has it.
         error_rate: Share of the baseline's answers that are errors, 0..1; None: likewise.
 
@@ -98,12 +105,13 @@ def preview(
     value = read_plan(plan, used)
     with opened(value, used, create=False) as (endpoint, store):
         journal = Journal(store, endpoint.key, used.who)
-        found = begin.stand(value, endpoint, journal.refresh(), again=again)
+        found = begin.stand(value, endpoint, journal.refresh(), again=again, supersede=supersede)
         seen = endpoint.observe()
         stated = Stated(rps, error_rate)
         outlook = outlook_of(value, endpoint, found, stated, exists=seen.exists)
         checks = endpoint.preflight() if checks_ahead(value, found) else ()
-        return preview_of(value, seen, found, outlook, checks)
+        fresh = begin.fresh_run(value, endpoint, found.identity, used.who, journal.now())
+        return preview_of(value, seen, found, outlook, checks, fresh=fresh)
 
 
 def apply(  # noqa: PLR0913 - a name for each thing a caller may want otherwise
@@ -116,6 +124,8 @@ def apply(  # noqa: PLR0913 - a name for each thing a caller may want otherwise
     identity: str | None = None,
     stopping: Callable[[], bool] = lambda: False,
     on_hold: str = GUARD,
+    supersede: str | None = None,
+    stay: Stay = FOR_GOOD,
 ) -> Result:
     """Start the plan's run, or resume it from wherever it stands; idempotent.
 
@@ -129,30 +139,92 @@ def apply(  # noqa: PLR0913 - a name for each thing a caller may want otherwise
         stopping: Asked between two steps; True leaves with the state saved.
         on_hold: What to do with a held run whose candidate answers users: ``guard`` it until a
             person's order or ``stopping``, or ``leave`` it as it is.
+        supersede: Why the plan takes the place of another plan's open run, may be empty; None: it
+            does not.
+        stay: How long to wait for what is due, and what to do where ``stopping`` says True.
 
     Raises:
         PlanInvalid, Locked, Fenced, EndpointError, StoreError: see ``rollout.domain.errors``.
     """
     used = settings or Settings()
     value = read_plan(plan, used)
+    in_the_way: list[tuple[Run, Run]] = []
 
-    def own(endpoint: Endpoint, journal: Journal) -> Course:
-        found = begin.stand(value, endpoint, journal.refresh(), again=again)
-        if identity not in (None, found.identity):
-            raise UsageError(
-                f"{plan} or one of its files changed while you were asked.",
-                do=f"Look again: rollout plan {shlex.quote(str(plan))}",
-            )
-        if found.course is Course.START:
-            _known(endpoint)
+    def own(endpoint: Endpoint, journal: Journal, before: Before) -> Course:
+        found = begin.stand(
+            value, endpoint, journal.refresh(), again=again, supersede=supersede is not None
+        )
+        _unchanged(plan, identity, found.identity)
+        way = _way(value, endpoint, journal, found, used.who)
+        if way is not None:
+            in_the_way.append(way)
+            return Course.NOTHING
         if found.course is not Course.NOTHING:
-            begin.own(value, endpoint, journal, found, used.who)
+            begin.own(value, endpoint, journal, found, used.who, before, supersede or "")
         return found.course
+
+    def drive(what: Plan, owning: Own) -> Result:
+        return _driven(what, used, owning, observer or Silent(), lock_timeout, going)
 
     if on_hold not in ON_HOLD:
         raise UsageError(f"on_hold is {on_hold!r}.", do=f"Say {' or '.join(ON_HOLD)}.")
-    leaves = until_held(stopping) if on_hold == LEAVE else lambda _: stopping()
-    return _driven(value, used, own, observer or Silent(), lock_timeout, leaves)
+    going = Going(stopping, stay, on_hold == LEAVE)
+    while True:
+        result = drive(value, own)
+        if not in_the_way:
+            return result
+        back = _taken_back(*in_the_way.pop(), supersede or "", used, drive)
+        if not (back.run.final or back.course is Course.NOTHING):
+            return back
+
+
+def _unchanged(plan: str | Path, agreed: str | None, identity: str) -> None:
+    """See that the plan still means the work that was agreed to; None: nobody was asked."""
+    if agreed not in (None, identity):
+        raise UsageError(
+            f"{plan} or one of its files changed while you were asked.",
+            do=f"Look again: rollout plan {shlex.quote(str(plan))}",
+        )
+
+
+def _way(
+    plan: Plan, endpoint: Endpoint, journal: Journal, found: Standing, who: str
+) -> tuple[Run, Run] | None:
+    """The run whose split must be taken back before the plan's can begin, and the plan's; or None."""
+    if found.course not in (Course.START, Course.SUPERSEDE):
+        return None
+    _known(endpoint)
+    fresh = begin.fresh_run(plan, endpoint, found.identity, who, journal.now())
+    last = found.run
+    return (last, fresh) if last is not None and superseding.must_go_back(fresh, last) else None
+
+
+def _taken_back(last: Run, fresh: Run, why: str, used: Settings, drive: Drive) -> Result:
+    """Bring back the split that a run found which stands in the way of a new one.
+
+    Args:
+        last: Open, or superseded with its split as it was.
+        fresh: The new one.
+        why: Its place is taken.
+        used: Where things are.
+        drive: Drives a run of a plan, once it is owned.
+    """
+    with stored(used) as store:
+        old = orders.plan_of(store, orders.find_run(store, last.id))
+
+    def own(_: Endpoint, journal: Journal, before: Before) -> Course:
+        newest = journal.refresh()
+        if newest is None or newest.id != last.id:
+            return Course.NOTHING
+        if newest.final:
+            begin.undo(journal, newest, old, used.who)
+            return Course.START
+        run = begin.resume(journal, before)
+        if run.phase in OPEN:
+            superseding.end(journal, run, fresh, why)
+        return Course.RESUME
+
+    return drive(old, own)
 
 
 def _known(endpoint: Endpoint) -> None:
@@ -175,6 +247,7 @@ def carry_on(
     *,
     observer: Observer | None = None,
     stopping: Callable[[], bool] = lambda: False,
+    stay: Stay = FOR_GOOD,
 ) -> Result:
     """Drive an open run from the journal alone, without its plan file."""
     used = settings or Settings()
@@ -182,14 +255,14 @@ def carry_on(
         found = orders.find_run(store, run_id)
         value = orders.plan_of(store, found)
 
-    def own(_: Endpoint, journal: Journal) -> Course:
+    def own(_: Endpoint, journal: Journal, before: Before) -> Course:
         run = journal.refresh()
         if run is None or run.final:
             return Course.NOTHING
-        begin.resume(journal)
+        begin.resume(journal, before)
         return Course.RESUME
 
-    return _driven(value, used, own, observer or Silent(), 0.0, lambda _: stopping())
+    return _driven(value, used, own, observer or Silent(), 0.0, Going(stopping, stay))
 
 
 def undo(
@@ -208,12 +281,32 @@ def undo(
         abort(found.run.id, settings=used)
         return carry_on(found.run.id, used, observer=observer, stopping=stopping)
 
-    def own(_: Endpoint, journal: Journal) -> Course:
+    def own(endpoint: Endpoint, journal: Journal, __: Before) -> Course:
         journal.refresh()
+        checked_goal(found.run, endpoint.observe())
         begin.undo(journal, found.run, value, used.who)
         return Course.START
 
-    return _driven(value, used, own, observer or Silent(), 0.0, lambda _: stopping())
+    return _driven(value, used, own, observer or Silent(), 0.0, Going(stopping))
+
+
+def undoing(run_id: str | None = None, settings: Settings | None = None) -> tuple[Split, Split]:
+    """What undoing a run would change: the split as it is, and as it would be.
+
+    Raises:
+        UsageError: the run changed nothing.
+        PreflightFailed: what had traffic then is not there any more, or has failed.
+    """
+    used = settings or Settings()
+    with stored(used, create=False) as store:
+        found = orders.find_run(store, run_id)
+        value = orders.plan_of(store, found)
+    with opened(value, used, create=False) as (endpoint, _):
+        seen = endpoint.observe()
+    run, now = found.run, Split.of(seen)
+    if not run.final:  # it is aborted, and an abort is never refused
+        return now, Split(run.captured.traffic) if run.captured else now
+    return now, checked_goal(run, seen)
 
 
 def destroy(plan: str | Path, settings: Settings | None = None) -> None:
@@ -261,33 +354,26 @@ def logs(plan: str | Path, deployment: str, tail: int, settings: Settings | None
 def _driven(
     plan: Plan,
     used: Settings,
-    own: Callable[[Endpoint, Journal], Course],
+    own: Own,
     observer: Observer,
     patience: float,
-    stopping: Callable[[Run], bool],
+    going: Going,
 ) -> Result:
     """Hold the lease, own a run, drive it until nothing is due, and let go."""
     clock, me = plugs.clock(), plugs.owner()
     with opened(plan, used) as (endpoint, store):
-        lease = acquire(store, endpoint.key, me, clock, patience=patience, file=plan.file)
-        try:
-            journal = Journal(store, endpoint.key, me.name)
-            course = own(endpoint, journal)
-            if course is not Course.NOTHING:
-                load = (
-                    endpoint.load(rps=plan.load_rps, bodies=plan.requests)
-                    if plan.load_rps
-                    else None
-                )
-                meter = Meter(
-                    endpoint, compile_rules(plan), clock, hearing_of(plan, endpoint, clock)
-                )
-                Driver(
-                    plan, endpoint, journal, lease, meter, clock, observer, load, stopping
-                ).drive()
-            run = journal.refresh()
-            if run is None:
-                raise StoreError("The journal is empty.", do="Begin a run: rollout apply PLAN")
-        finally:
-            lease.release()
+        runner = Runner(
+            plan,
+            endpoint,
+            store,
+            clock,
+            me,
+            observer,
+            going.leaves,
+            max_wait=going.stay.max_wait,
+            ordering=going.ordering(me.name),
+        )
+        run, course = runner.run(
+            lambda journal, before: own(endpoint, journal, before), patience=patience
+        )
     return Result(run, outcome(run), exit_code(run), course)

@@ -11,9 +11,10 @@ from rollout.api.settings import Settings
 from rollout.domain.verdict import Judgement
 from rollout.runtime import orders
 from rollout.runtime.differing import Diff, diff_of
+from rollout.runtime.journal import entries
 from rollout.runtime.judging import judge_now
 from rollout.runtime.probing import hearing_of
-from rollout.runtime.replay import Replay, replay
+from rollout.runtime.replay import Placed, Replay, place, replay
 from rollout.wiring import plugs
 
 LOOK = 60.0  # seconds
@@ -56,6 +57,25 @@ def verify(run_id: str | None = None, settings: Settings | None = None) -> Repla
     with stored(settings or Settings(), create=False) as store:
         found = orders.find_run(store, run_id)
         return replay(orders.story(store, found), orders.plan_of(store, found))
+
+
+def placed(run_id: str | None = None, settings: Settings | None = None) -> Placed:
+    """Where the entry that last changed a run's endpoint stands in its journal.
+
+    Raises:
+        EndpointError: the endpoint cannot be read.
+        StoreError: see ``verify``.
+    """
+    used = settings or Settings()
+    with stored(used, create=False) as store:
+        found = orders.find_run(store, run_id)
+        plan = orders.plan_of(store, found)
+        endpoint = plugs.endpoint(plan, home=used.home, clock=plugs.clock(), start=False)
+        try:
+            head = endpoint.observe().head
+        finally:
+            endpoint.close()
+        return place(head, entries(store, found.stream))
 
 
 def diff(run_id: str | None = None, settings: Settings | None = None) -> Diff:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from rollout.api.settings import Settings
@@ -17,9 +18,10 @@ def read_plan(plan: str | Path, settings: Settings | None = None) -> Plan:
         PlanInvalid: with every finding.
     """
     used = settings or Settings()
-    return load(
+    made = load(
         Path(plan),
         variables=used.variables,
         environment=used.environment,
         providers=check_of,
     )
+    return replace(made, values=dict(used.variables))

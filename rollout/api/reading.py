@@ -6,6 +6,7 @@ from rollout.api.opening import stored
 from rollout.api.settings import Settings
 from rollout.domain.run import Run
 from rollout.runtime import orders
+from rollout.runtime.chain import digest_of
 from rollout.runtime.journal import Entry, read_entry
 from rollout.runtime.lease import living_holder
 from rollout.wiring import plugs
@@ -33,6 +34,16 @@ def events(
             return orders.story(store, found)
         records = store.read(found.stream, after=after)
         return tuple(read_entry(each) for each in records if each.run == found.run.id)
+
+
+def head(run_id: str | None = None, settings: Settings | None = None) -> str:
+    """SHA-256 of the newest entry of the journal that a run is in.
+
+    Kept elsewhere, it shows later that nothing was taken off the journal's end.
+    """
+    with stored(settings or Settings(), create=False) as store:
+        last = store.last(orders.find_run(store, run_id).stream)
+        return digest_of(last) if last is not None else ""
 
 
 def driven_by(run_id: str | None = None, settings: Settings | None = None) -> str | None:

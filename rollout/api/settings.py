@@ -21,14 +21,16 @@ class Settings:
         home: Folder of the local endpoints.
         variables: Values for the plan's ``variables``.
         environment: What ``${env.X}`` sees.
-        user: Who orders; None: the user of this process.
+        user: Who starts runs and orders; None: the user of this process.
     """
 
     state: str = field(default_factory=lambda: os.environ.get("ROLLOUT_STATE", STATE))
     home: Path = field(default_factory=lambda: Path(os.environ.get("ROLLOUT_HOME", HOME)))
     variables: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
-    user: str | None = None
+    user: str | None = field(
+        default_factory=lambda: os.environ.get("ROLLOUT_USER", "").strip() or None
+    )
 
     @property
     def who(self) -> str:

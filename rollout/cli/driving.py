@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from rollout import api
 from rollout.cli import agents
@@ -14,17 +14,19 @@ from rollout.cli.exits import Exit
 from rollout.cli.leaving import Leaving
 from rollout.cli.options import Given
 from rollout.cli.output import Output, redrawable
+from rollout.domain.outcome import waiting_code
 from rollout.domain.run import Phase
 from rollout.ports.observer import Notice, Observer
 from rollout.report.data import result_data
 from rollout.report.ending import Ending, explain
 from rollout.report.onward import next_command
 from rollout.report.plain import Lines
-from rollout.report.rows import row
+from rollout.report.rows import Ink, Piece, row
 from rollout.wiring import plugs
 
 _OVER = (Phase.HELD, Phase.UNVERIFIED)
 LEAVING = "Leaving after this step; the state is saved. Ctrl-C again: at once."
+ROLLING = "Rolling back, then leaving. Ctrl-C again: at once, as it is; the state is saved."
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +38,21 @@ class Drive:
         again: The command that goes on with it, for the messages.
         settings: Where things are.
         first: The command while nothing has begun; empty: the same.
+        stay: How long the runner stays, and what it does when it is interrupted.
+        detailed: The exit code tells on whom a run waits that is not over.
     """
 
     begin: Callable[[Observer, Callable[[], bool]], api.Result]
     again: str
     settings: api.Settings
     first: str = ""
+    stay: api.Stay = field(default_factory=api.Stay)
+    detailed: bool = False
+
+    @property
+    def leaving(self) -> str:
+        """What is said when the first signal comes."""
+        return ROLLING if self.stay.on_interrupt == "rollback" else LEAVING
 
 
 def drive(what: Drive, given: Given, output: Output) -> int:
@@ -61,6 +72,8 @@ def drive(what: Drive, given: Given, output: Output) -> int:
         return leaving.code
     if leaving.asked() and not (result.run.final or result.run.phase in _OVER):
         result = api.Result(result.run, _word(leaving), leaving.code, result.course)
+    elif what.detailed:
+        result = replace(result, code=waiting_code(result.run))
     _conclude(what, given, output, result)
     return result.code
 
@@ -75,10 +88,13 @@ def _conclude(what: Drive, given: Given, output: Output, result: api.Result) -> 
     ending = Ending(run, story, result.course)
     for each in explain(ending):
         output.conclude(each)
+    head = api.head(run.id, what.settings)
+    output.tell(row(Piece(f"Journal head {head}", Ink.DIM)))
     code = f"      exit {result.code}" if result.code else ""
     onward = next_command(run, output.again, going=what.again)
     output.conclude(row(f"{onward}{code}"))
-    output.show(result_data(run, result.outcome, int(result.code), result.course), ())
+    data = result_data(run, result.outcome, int(result.code), result.course)
+    output.show({**data, "head": head}, ())
     agents.finish(given.ci, result, explain(ending))
 
 
@@ -103,7 +119,7 @@ def _watched(what: Drive, given: Given, output: Output, leaving: Leaving) -> Ite
     if given.log_format is not None:
         from rollout.telemetry.log import Log  # noqa: PLC0415 - structlog, only if wanted
 
-        leaving.told = _mention
+        leaving.told = lambda: _mention(what.leaving)
         yield _Marked(Log(output.log, json=given.log_format == "json"), leaving)
     elif redrawable(output.progress) and not given.quiet and not agents.present(given.ci):
         from rollout.report.live import LiveTree  # noqa: PLC0415 - rich, on terminals only
@@ -113,14 +129,14 @@ def _watched(what: Drive, given: Given, output: Output, leaving: Leaving) -> Ite
         footer = f"Ctrl-C leaves it as it is (state saved). Resume: {resume}"
         stream, monotonic = output.progress, plugs.clock().monotonic
         with LiveTree(stream, monotonic, footer, color=output.colors(stream), again=again) as tree:
-            leaving.told = lambda: setattr(tree, "footer", LEAVING)
+            leaving.told = lambda: setattr(tree, "footer", what.leaving)
             yield _Marked(tree, leaving)
     else:
-        leaving.told = _mention
+        leaving.told = lambda: _mention(what.leaving)
         yield _Marked(Lines(output.tell, wordy=given.verbose, again=output.again), leaving)
 
 
-def _mention() -> None:
+def _mention(text: str) -> None:
     """From within a signal handler only an unbuffered write is safe."""
     with suppress(OSError, ValueError):
-        os.write(sys.stderr.fileno(), f"{LEAVING}\n".encode())
+        os.write(sys.stderr.fileno(), f"{text}\n".encode())

@@ -34,12 +34,15 @@ class Exit(IntEnum):
 TABLE = (
     ("0", "finished, or nothing to do; also still waiting, unless --detailed-exitcode"),
     ("1", "an error of ours or of the provider; the state is saved, run it again"),
-    ("2", "plan --detailed-exitcode: there are changes"),
+    ("2", "plan, drift --detailed-exitcode: there are changes"),
     ("10", "a gate failed; rolled back, and the rollback was verified"),
     ("11", "the rollback failed or could not be verified: a person must look"),
     ("12, 13", "held: a gate was inconclusive, failed"),
     ("14, 15", "aborted or rejected by a person; a deadline passed"),
-    ("20, 21, 23", "status --detailed-exitcode: waits for a timer or samples, an approval, resume"),
+    (
+        "20 .. 23",
+        "--detailed-exitcode: waits for a timer or samples, an approval, a window, resume",
+    ),
     ("30 .. 33", "locked by another run; drift; a pre-check failed; nobody is logged in"),
     ("64, 65", "wrong usage or an answer needed without a terminal; the plan is invalid"),
     ("130, 143", "interrupted, terminated; the state is saved, run it again"),

@@ -20,6 +20,7 @@ VERBS: dict[str, dict[str, tuple[str, str]]] = {
         "plan": ("plan", "Show every write that applying a plan would do."),
         "simulate": ("simulate", "Take a plan through all its stages in virtual time."),
         "apply": ("apply", "Start a plan's run, or resume it; drive it to its end."),
+        "tick": ("tick", "Do what is due in a run, then leave: for a scheduled job."),
         "undo": ("undo", "Take an endpoint back to the split that a run found."),
         "destroy": ("destroy", "Remove a plan's endpoint with everything on it."),
     },
@@ -28,6 +29,7 @@ VERBS: dict[str, dict[str, tuple[str, str]]] = {
         "history": ("history", "List the runs, newest first."),
         "show": ("show", "Show everything known of a run."),
         "events": ("events", "List a run's events; follow them."),
+        "drift": ("drift", "Compare an endpoint with what its last run left."),
         "diff": ("diff", "Show answers to the same requests that differ."),
         "check": ("check", "Judge one gate of a plan now; nothing is changed."),
         "verify": ("verify", "Recompute every verdict of a run from its evidence."),
@@ -41,6 +43,10 @@ VERBS: dict[str, dict[str, tuple[str, str]]] = {
         "resume": ("orders", "Let a paused or held run go on."),
         "abort": ("orders", "End a run and go back."),
         "retry": ("orders", "Let a held run try its stage again."),
+    },
+    "Store": {
+        "state": ("state", "List, move and prune the journals of a store."),
+        "force-unlock": ("force_unlock", "Take an endpoint's lease away from who holds it."),
     },
     "Local endpoint": {
         "local": ("local", "Start, stop, load and disturb endpoints on this machine."),
@@ -72,7 +78,8 @@ class Verbs(click.Group):
         found = next((each[cmd_name] for each in VERBS.values() if cmd_name in each), None)
         if found is None:
             return None
-        command = getattr(import_module(f"rollout.cli.{found[0]}"), cmd_name)
+        name = cmd_name.replace("-", "_")
+        command = getattr(import_module(f"rollout.cli.{found[0]}"), name)
         assert isinstance(command, click.Command)  # noqa: S101 - a test calls each
         return command
 

@@ -9,6 +9,8 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from rollout.domain.addresses import refuse_secrets
+
 FORMS = ("text", "table", "json", "yaml", "none")
 PLACES = ("auto", "github", "azure", "none")
 HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -205,6 +207,9 @@ def _note(given: Given, name: str, value: object) -> None:
             given.variables.update(_pair(each) for each in value)
         case "var_file", tuple():
             given.files += value
+        case "state", str():
+            refuse_secrets(value)  # before it is kept, because messages repeat what is kept
+            given.state = value
         case "output", str():
             given.output = "text" if value == "table" else value
         case "no_color" | "no_input", _:

@@ -28,7 +28,11 @@ Give = Callable[[str | None, api.Settings], Run]
 @_run
 @_message
 def approve(given: Given, run: str | None, message: str) -> int:
-    """Say yes to the approval that a run waits for."""
+    """Say yes to the approval that a run waits for.
+
+    It is signed with ROLLOUT_USER, or else with the name of the user. Whoever started the run does not
+    count, unless the plan says so.
+    """
     return _order(given, run, "approved", lambda name, used: api.approve(name, message, used))
 
 

@@ -16,9 +16,11 @@ from rollout.domain.outcome import exit_code, outcome, waiting_code
 from rollout.domain.run import Phase, Run
 from rollout.report.again import Again
 from rollout.report.data import whole_run_data
+from rollout.report.drifting import drift_of, drift_rows
 from rollout.report.onward import going_on, next_command
 from rollout.report.rows import Row, row
 from rollout.report.tree import View, tree
+from rollout.report.unattended import unattended
 from rollout.wiring import plugs
 
 PACE = 1.0  # seconds between two looks at the journal
@@ -56,13 +58,17 @@ def status(
         _show(output, found, used)
         if not came:
             output.say(f"{found.id} is not there yet. Go on waiting: rollout status -w {found.id}")
-            return waiting_code(found) if detailed_exitcode else Exit.ERROR
-        return waiting_code(found) if detailed_exitcode else exit_code(found)
+            return _waiting(found) if detailed_exitcode else Exit.ERROR
+        return _waiting(found) if detailed_exitcode else exit_code(found)
     if watch:
         found = _watched(output, found, used)
-        return waiting_code(found) if detailed_exitcode else exit_code(found)
+        return _waiting(found) if detailed_exitcode else exit_code(found)
     _show(output, found, used)
-    return waiting_code(found) if detailed_exitcode else Exit.OK
+    return _waiting(found) if detailed_exitcode else Exit.OK
+
+
+def _waiting(run: Run) -> int:
+    return waiting_code(run, plugs.clock().now())
 
 
 def _done(run: Run) -> bool:
@@ -95,10 +101,11 @@ def _watched(output: Output, run: Run, used: api.Settings) -> Run:
     clock = plugs.clock()
     shown = None
     while True:
-        now = outcome(run), run.at, run.expected
+        at = clock.now()
+        now = outcome(run, at), run.at, run.expected
         if now != shown:
             shown = now
-            output.stream(whole_run_data(run), tree(View(run, clock.now()))[0])
+            output.stream(whole_run_data(run, at), tree(View(run, at))[0])
         if _done(run):
             return run
         clock.sleep(PACE)
@@ -133,12 +140,12 @@ def _undriven(run: Run) -> str:
 
 def _show(output: Output, run: Run, used: api.Settings) -> None:
     driver = None if run.final else api.driven_by(run.id, used)
-    data = {**whole_run_data(run), "driven_by": driver}
+    data = {**whole_run_data(run, plugs.clock().now()), "driven_by": driver}
     output.show(data, _rows(run, driver, output.again))
 
 
 def _rows(run: Run, driver: str | None, again: Again) -> list[Row]:
-    rows = list(tree(View(run, plugs.clock().now(), again=again)))
+    rows = [*tree(View(run, plugs.clock().now(), again=again)), *drift_rows(drift_of(run))]
     if not run.final:
-        rows.append(row(f"Driven by {driver}." if driver else "Nobody drives it at the moment."))
+        rows.append(row(f"Driven by {driver}." if driver else unattended(run)))
     return [*rows, row(next_command(run, again, driven=driver is not None))]

@@ -10,21 +10,31 @@ from rollout.cli.options import Given, verb
 from rollout.cli.output import Output
 from rollout.cli.settings import settings
 from rollout.report import words
-from rollout.report.rows import Ink, Piece, row
+from rollout.report.rows import Ink, Piece, Row, row
 
 
-@verb("rollout verify r-7f3a", "rollout verify r-7f3a -o json", shows=("output", "state"))
+@verb(
+    "rollout verify r-7f3a",
+    "rollout verify r-7f3a -o json",
+    "rollout verify r-7f3a --endpoint                 (is the journal's end there?)",
+    shows=("output", "state"),
+)
 @click.argument("run", required=False)
-def verify(given: Given, run: str | None) -> int:
+@click.option(
+    "--endpoint", is_flag=True, help="Look at the endpoint, too: it names its last entry."
+)
+def verify(given: Given, run: str | None, endpoint: bool) -> int:
     """Replay a run: hash chain, states, and every verdict recomputed from its stored evidence.
 
-    Ends with 1 where something does not follow, with the place in the journal.
+    Ends with 1 where something does not follow, with the place in the journal. A chain cannot show
+    that its end was cut off; the endpoint can, by the entry that last changed it.
     """
     output, used = Output(given), settings(given)
     found = api.status(run, used)
     replay = api.verify(found.id, used)
-    good = not replay.mismatches
-    data = {
+    placed = api.placed(found.id, used) if endpoint else None
+    good = not replay.mismatches and not (placed and placed.missing)
+    data: dict[str, object] = {
         "run": found.id,
         "outcome": "verified" if good else "mismatch",
         "code": int(Exit.OK if good else Exit.ERROR),
@@ -43,7 +53,23 @@ def verify(given: Given, run: str | None) -> int:
     rows += [
         row("  ", Piece(f"entry {each.seq}: {each.what}", Ink.BAD)) for each in replay.mismatches
     ]
-    output.show(data, [*rows, row(f"  head {replay.head}")])
+    rows.append(row(f"  head {replay.head}"))
+    if placed is not None:
+        data["endpoint"] = {"head": placed.head or None, "seq": placed.seq}
+        rows.append(_placed(placed))
+    output.show(data, rows)
     if not good:
         output.say(f"Look at what the journal says: rollout events {found.id} -o json")
     return Exit.OK if good else Exit.ERROR
+
+
+def _placed(found: api.Placed) -> Row:
+    if found.missing:
+        what = (
+            f"the endpoint was last changed by entry {found.head}, which is not in this journal: its "
+            "end is missing, or another journal drives the endpoint"
+        )
+        return row("  ", Piece(what, Ink.BAD))
+    if not found.head:
+        return row("  the endpoint names no entry of a journal")
+    return row(f"  the endpoint was last changed by entry {found.seq}")

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from rollout.domain import events as e
+from rollout.domain import auditing, events as e, windows
+from rollout.domain.attending import attended
 from rollout.domain.endpoint import Effect, SetSplit
 from rollout.domain.ordered import ordered
 from rollout.domain.plan import Create, Delete, Preflight, Smoke
 from rollout.domain.roles import BASELINE, CANDIDATE
-from rollout.domain.run import OPEN, Cause, Exposure, Phase, Run, Split, StageDone, Step, Why
+from rollout.domain.run import FINAL, OPEN, Cause, Exposure, Phase, Run, Split, StageDone, Step, Why
 from rollout.domain.steps import back, begun
 from rollout.domain.verdict import Verdict
 
@@ -21,10 +22,10 @@ _UNLOOKED = "Not checked: "  # as rollout.ports.doctor writes it
 _GOING = (Phase.RUNNING, Phase.PAUSED)
 _BACK = (Phase.ROLLING_BACK, Phase.UNVERIFIED)
 _FITTING: Mapping[type, tuple[Phase, ...]] = {
-    e.OwnerTook: (*OPEN, *_BACK),
+    e.OwnerTook: tuple(Phase),
     e.SplitCaptured: (Phase.RUNNING,),
-    e.Intended: (Phase.RUNNING, *_BACK),
-    e.EffectFailed: (Phase.RUNNING, *_BACK),
+    e.Intended: tuple(Phase),
+    e.EffectFailed: tuple(Phase),
     e.SetPointReached: _GOING,
     e.PreflightChecked: (Phase.RUNNING,),
     e.SmokeTested: (Phase.RUNNING,),
@@ -39,8 +40,13 @@ _FITTING: Mapping[type, tuple[Phase, ...]] = {
     e.AnswersDiffered: tuple(Phase),
     e.RolledBack: _BACK,
     e.Ended: (*OPEN, *_BACK),
+    e.LooseCallFound: tuple(Phase),
+    e.LateCallLanded: (Phase.RUNNING, *FINAL),
+    e.Audited: tuple(FINAL),
     e.LeaveBegan: (*OPEN, *_BACK),
     e.ShareLowered: OPEN,
+    e.ShareRestored: (Phase.RUNNING,),
+    e.Unwatched: tuple(Phase),
     e.Left: (*OPEN, *_BACK),
 }
 # After one of these a runner that dies has not died for nothing.
@@ -75,9 +81,11 @@ def advance(run: Run, event: e.Event, at: float) -> Run:
 def _happened(run: Run, event: e.Event, at: float) -> Run:
     match event:
         case e.SplitCaptured(split):
-            return replace(run, captured=run.captured or split, expected=split, adopt=False)
+            captured = run.captured or split
+            return replace(run, captured=captured, expected=split, adopt=False, restores=None)
         case e.Intended(effect):
-            return _intended(run, effect, at)
+            idle = run.final and not run.unaudited
+            return run if idle else _intended(run, effect, at)
         case e.EffectFailed(effect, error, refused):
             if effect != run.intent:
                 return run
@@ -106,22 +114,12 @@ def _answered(run: Run, event: e.Event, at: float) -> Run:
         case e.RollbackProbed(ok):
             first = not run.attempts and not run.tried
             return replace(run, checked=ok, tried=at, since=at if first else run.since)
-        case e.OwnerTook() | e.LeaveBegan() | e.ShareLowered() | e.Left():
-            return _attended(run, event)
+        case e.OwnerTook() | e.LeaveBegan() | e.ShareLowered() | e.ShareRestored() | e.Left():
+            return attended(run, event, at)
+        case e.LooseCallFound() | e.LateCallLanded() | e.Audited():
+            return auditing.happened(run, event, at)
         case _:
             return _turned(run, event, at)
-
-
-def _attended(run: Run, event: e.OwnerTook | e.LeaveBegan | e.ShareLowered | e.Left) -> Run:
-    match event:
-        case e.OwnerTook():
-            return _taken(run, event)
-        case e.LeaveBegan(share):
-            return replace(run, ceiling=share)
-        case e.ShareLowered(split):
-            return replace(run, expected=split)
-        case e.Left(next_check, on):
-            return replace(run, next_check=next_check, waits=on)
 
 
 def _turned(run: Run, event: e.Event, at: float) -> Run:
@@ -132,34 +130,22 @@ def _turned(run: Run, event: e.Event, at: float) -> Run:
             return back(run, cause, at)
         case e.RollbackUnverified():
             return replace(run, phase=Phase.UNVERIFIED)
-        case e.RolledBack():
+        case e.RolledBack(_, gone):
             undone = run.cause is not None and run.cause.why is Why.UNDO
             phase = Phase.UNDONE if undone else Phase.ROLLED_BACK
             restored = Split(run.captured.traffic) if run.captured else None
-            return replace(run, phase=phase, ended=at, expected=restored)
+            return replace(run, phase=phase, ended=at, expected=restored, gone=gone)
         case e.Ended(cause):
             return _ended(run, cause, at)
         case _:
             return run
 
 
-def _taken(run: Run, event: e.OwnerTook) -> Run:
-    """A runner is here again; what one that may still live had begun may yet land."""
-    late = run.intent if event.contested and run.intent not in (None, *run.loose) else None
-    return replace(
-        run,
-        crashes=run.crashes + event.crashed,
-        loose=run.loose if late is None else (*run.loose, late),
-        ceiling=None,
-        next_check=None,
-        waits="",
-    )
-
-
 def _intended(run: Run, effect: Effect, at: float) -> Run:
     """A split that is written anew must be verified anew; a rollback's clock starts with it."""
     again = effect == run.intent
     first = run.phase in _BACK and not run.attempts and not run.tried
+    first = first or windows.unbegun(run)  # what it waited for a window is none of its time
     return replace(
         run,
         failure=run.failure if again else "",
@@ -174,7 +160,7 @@ def _intended(run: Run, effect: Effect, at: float) -> Run:
 def _reached(run: Run, stage_id: str, split: Split, at: float) -> Run:
     if run.stage is None or run.stage.id != stage_id:
         return run
-    return replace(begun(run, at), step=Step.OBSERVING, expected=split)
+    return replace(begun(run, at), step=Step.OBSERVING, expected=split, restores=None)
 
 
 def _measured(run: Run, event: e.Measured) -> Run:
@@ -190,6 +176,8 @@ def _measured(run: Run, event: e.Measured) -> Run:
         evidence=event.evidence,
         judgement=run.judgement if keeps else event.judgement,
         exposure=exposure,
+        unread=run.unread and event.lagging,
+        misses=0 if event.intervals else event.source_errors,
     )
 
 

@@ -6,10 +6,17 @@ reply got lost is seen, one that was not applied is due again. So a crash can lo
 
 from __future__ import annotations
 
-from rollout.domain import decisions, entering, returning
-from rollout.domain.decisions import WHOLE, Ask, Decision, On, Question, Record, Rest, Wait
-from rollout.domain.endpoint import Condition, DeploymentSeen, Seen, SetSplit
-from rollout.domain.events import Ended, Held, SetPointReached, SplitCaptured, StagePassed
+from rollout.domain import approvals, auditing, decisions, drift, entering, returning, unattended
+from rollout.domain.decisions import WHOLE, Act, Ask, Decision, On, Question, Record, Rest, Wait
+from rollout.domain.endpoint import Seen, SetSplit
+from rollout.domain.events import (
+    Ended,
+    Held,
+    SetPointReached,
+    ShareLowered,
+    SplitCaptured,
+    StagePassed,
+)
 from rollout.domain.plan import (
     Approve,
     Bootstrap,
@@ -22,7 +29,7 @@ from rollout.domain.plan import (
     Wait as WaitStage,
 )
 from rollout.domain.roles import BASELINE
-from rollout.domain.run import Approval, Cause, Phase, Run, Split, Step, Why
+from rollout.domain.run import OPEN, Cause, Drift, Phase, Run, Split, Step, Why
 from rollout.domain.units import spell_duration
 from rollout.domain.verdict import Verdict
 
@@ -35,17 +42,24 @@ def decide(run: Run, seen: Seen, now: float) -> Decision:
         seen: The endpoint, read after the last effect.
         now: Unix seconds of the store.
     """
+    decision = awaited(run, seen, now)
+    share = _live(run, seen) if run.phase is Phase.RUNNING else seen.traffic.get(run.candidate, 0)
+    return _guarded(run, share, decision) if run.phase in OPEN else decision
+
+
+def awaited(run: Run, seen: Seen, now: float) -> Decision:
+    """The same, but for the guard: on whom a run waits also where waiting means measuring."""
     match run.phase:
         case Phase.RUNNING:
-            return _guarded(run, run.share, _forward(run, seen, now))
+            return _forward(run, seen, now)
         case Phase.PAUSED:
-            return _guarded(run, seen.traffic.get(run.candidate, 0), _paused(run, seen, now))
+            return _paused(run, seen, now)
         case Phase.HELD:
             return _held(run, seen, now)
         case Phase.ROLLING_BACK | Phase.UNVERIFIED:
             return returning.returning(run, seen, now)
         case _:
-            return Rest()
+            return auditing.auditing(run, seen, now)
 
 
 def _guarded(run: Run, share: int, decision: Decision) -> Decision:
@@ -53,6 +67,12 @@ def _guarded(run: Run, share: int, decision: Decision) -> Decision:
     if not share or run.committed or not isinstance(decision, Wait):
         return decision
     return _look(run)
+
+
+def _live(run: Run, seen: Seen) -> int:
+    """The candidate's live percent as this run left it; as it is, where that is to be taken over."""
+    taking = run.expected is None and run.captured is not None
+    return seen.traffic.get(run.candidate, 0) if taking else run.share
 
 
 def _look(run: Run) -> Ask:
@@ -63,9 +83,56 @@ def _look(run: Run) -> Ask:
 
 
 def _forward(run: Run, seen: Seen, now: float) -> Decision:
-    for rule in (_failing, _late, _settling, _uncaptured, _drifted, _troubled, _sick):
+    rules = (
+        _failing,
+        _late,
+        _poisoned,
+        _settling,
+        _uncaptured,
+        _overtaken,
+        _drifted,
+        _troubled,
+        _sick,
+    )
+    for rule in rules:
         if (found := rule(run, seen, now)) is not None:
             return found
+    if run.ceiling is not None:
+        return unattended.lowered(run, seen, now)
+    if run.unread and run.share and run.cursor is not None and not run.committed:
+        return Ask(Question.MEASURE)  # what happened while nobody was here is judged first
+    if run.restores is not None:
+        return _attended_again(run, run.restores, seen, now)
+    return _onward(run, seen, now)
+
+
+def _overtaken(run: Run, seen: Seen, now: float) -> Decision | None:
+    """What an earlier runner still did after it was taken over is no person's change."""
+    return auditing.overtaken(run, seen, now)
+
+
+def _attended_again(run: Run, before: Split, seen: Seen, now: float) -> Decision:
+    """The share from before the last runner left comes first, unless the plan has another by now."""
+    stage, split = run.stage, Split.of(seen)
+    landed = split not in (run.expected, before) and unattended.ours(run, split)
+    if landed and not (stage is not None and _shifting(run, stage, Rest())):
+        return Record(ShareLowered(split))  # by a runner that died before it could say so
+    if stage is None or isinstance(stage.work, Delete):
+        return unattended.restored(run, before, seen, now)
+    decision = _onward(run, seen, now)
+    if isinstance(decision, Record) or _shifting(run, stage, decision):
+        return decision
+    return unattended.restored(run, before, seen, now)
+
+
+def _shifting(run: Run, stage: Stage, decision: Decision) -> bool:
+    """Whether the present stage's own share is being written."""
+    if run.step is not Step.ENTERING or not isinstance(stage.work, Shift):
+        return False
+    return isinstance(decision, Act) or run.intent == entering.wanted(run, stage.work)
+
+
+def _onward(run: Run, seen: Seen, now: float) -> Decision:
     stage = run.stage
     if stage is None:
         return _finished(run, seen)
@@ -81,7 +148,7 @@ def _finished(run: Run, seen: Seen) -> Decision:
     if goal is None or Split.of(seen) == goal:
         return Record(Ended())
     text = f"The plan ends with {goal}; the endpoint has {Split.of(seen)}."
-    return Record(Held(Cause(Why.DRIFT, text)))
+    return drift.held(text, Drift(goal, Split.of(seen)))
 
 
 def _paused(run: Run, seen: Seen, now: float) -> Decision:
@@ -89,7 +156,7 @@ def _paused(run: Run, seen: Seen, now: float) -> Decision:
     for rule in (_failing, _late, _candidate_failed, _landed):
         if (found := rule(run, seen, now)) is not None:
             return found
-    return Wait(On.PERSON)
+    return Wait(On.PERSON) if run.ceiling is None else unattended.lowered(run, seen, now)
 
 
 def _held(run: Run, seen: Seen, now: float) -> Decision:
@@ -98,7 +165,9 @@ def _held(run: Run, seen: Seen, now: float) -> Decision:
     for rule in rules:
         if (found := rule(run, seen, now)) is not None:
             return found
-    return _look(run) if _protects(run, seen) else Rest()
+    if not _protects(run, seen):
+        return Rest()
+    return Wait(On.PERSON) if run.ceiling is None else unattended.lowered(run, seen, now)
 
 
 def _protects(run: Run, seen: Seen) -> bool:
@@ -122,6 +191,18 @@ def _late(run: Run, seen: Seen, now: float) -> Decision | None:
     return decisions.stop(run, Cause(Why.DEADLINE, f"The plan's deadline of {spent} is over."))
 
 
+def _poisoned(run: Run, seen: Seen, now: float) -> Decision | None:
+    """A plan that kills whoever runs it is not tried for ever."""
+    if run.crashes < decisions.CRASHES:
+        return None
+    where = f"stage {run.stage.id}" if run.stage else "the end"
+    text = (
+        f"{run.crashes} runners in a row died in {where} without getting on. "
+        "Look at what they wrote last."
+    )
+    return decisions.stop(run, Cause(Why.POISON, text))
+
+
 def _settling(run: Run, seen: Seen, now: float) -> Decision | None:
     return entering.in_time(run, Wait(On.PROVISIONING), now) if seen.busy else None
 
@@ -138,7 +219,7 @@ def _landed(run: Run, seen: Seen, now: float) -> Decision | None:
 
 def _uncaptured(run: Run, seen: Seen, now: float) -> Decision | None:
     """Before the first write the endpoint must be as every plan assumes it: all on the baseline."""
-    if run.expected is not None or _early(run):
+    if run.expected is not None or (_early(run) and run.captured is None):
         return None
     split = Split.of(seen)
     ordered = bool(split.traffic) and (run.adopt or run.captured is not None)
@@ -150,7 +231,7 @@ def _uncaptured(run: Run, seen: Seen, now: float) -> Decision | None:
         text = f"Nobody serves on {run.endpoint}: give {run.baseline} all traffic first."
     else:
         text = f"The plan starts from {run.baseline} 100, but the endpoint has: {split}."
-    return Record(Held(Cause(Why.DRIFT, text)))
+    return drift.held(text, Drift(Split({run.baseline: WHOLE}), split))
 
 
 def _early(run: Run) -> bool:
@@ -159,42 +240,13 @@ def _early(run: Run) -> bool:
 
 def _drifted(run: Run, seen: Seen, now: float) -> Decision | None:
     """A person's change by hand is noticed and never trampled in forward mode."""
-    if run.expected is None:
-        return None
-    split, candidate = Split.of(seen), seen.deployments.get(run.candidate)
-    if split != run.expected and not _ours(run, split):
-        text = f"Expected {run.expected}; the endpoint has {split}."
-    elif missing := _missing(run, seen):
-        text = f"The deployment {' and '.join(missing)} was deleted by somebody else."
-    elif run.created and candidate is not None and _swapped(run, candidate):
-        text = f"The deployment {run.candidate} was changed by somebody else."
-    else:
-        return None
-    return Record(Held(Cause(Why.DRIFT, text)))
+    found = drift.difference(run, seen)
+    return None if found is None else drift.held(drift.spelled(found), found)
 
 
 def _ours(run: Run, split: Split) -> bool:
     """Whether this split is what our own write in flight makes."""
     return isinstance(run.intent, SetSplit) and split == decisions.goal(run.intent)
-
-
-def _missing(run: Run, seen: Seen) -> list[str]:
-    """Whom the run needs and does not find; whoever the present stage deletes is not needed."""
-    needed = [run.candidate] if run.created else []
-    if not run.committed:
-        needed.append(run.baseline)
-    leaving = _leaving(run)
-    return [name for name in needed if name not in seen.deployments and name != leaving]
-
-
-def _leaving(run: Run) -> str | None:
-    work = run.stage.work if run.stage else None
-    return run.name(work.deployment) if isinstance(work, Delete) else None
-
-
-def _swapped(run: Run, candidate: DeploymentSeen) -> bool:
-    """Whether what stands there is not what was created and tested."""
-    return candidate.condition is Condition.READY and candidate.digest != run.candidate_digest
 
 
 def _troubled(run: Run, seen: Seen, now: float) -> Decision | None:
@@ -214,7 +266,12 @@ def _candidate_failed(run: Run, seen: Seen, now: float) -> Decision | None:
 
 def _baseline_failed(run: Run, seen: Seen, now: float) -> Decision | None:
     baseline = seen.deployments.get(run.baseline)
-    if baseline is None or run.expected is None or run.committed or _leaving(run) == run.baseline:
+    if (
+        baseline is None
+        or run.expected is None
+        or run.committed
+        or drift.leaving(run) == run.baseline
+    ):
         return None
     work = run.stage.work if run.stage else None
     if isinstance(work, Scale) and work.deployment == BASELINE:
@@ -248,20 +305,19 @@ def _passes(run: Run, stage: Stage) -> bool:
 
 
 def _approval(run: Run, stage: Stage, work: Approve, now: float) -> Decision:
-    said = next((each for each in run.approvals if _counts(each, stage, work)), None)
-    until = None if work.expires is None else run.since + work.expires
-    if said is None and until is not None and now >= until:
-        text = f"Nobody approved {stage.id} within {spell_duration(work.expires or 0.0)}."
+    said = approvals.given(run, stage, work)
+    enough, until = len(said) >= work.count, approvals.until(run, work)
+    if not enough and until is not None and now >= until:
+        within = spell_duration(work.expires or 0.0)
+        text = f"Nobody approved {stage.id} within {within}."
+        if said:
+            text = f"Only {approvals.standing(run, stage, work)} of {stage.id} within {within}."
         return decisions.stop(run, Cause(Why.EXPIRED, text))
     if not _passes(run, stage):
         return _look(run)
-    if said is None:
+    if not enough:
         return Wait(On.APPROVAL, until)
-    return Record(StagePassed(stage.id, f"approved by {said.by}"))
-
-
-def _counts(said: Approval, stage: Stage, work: Approve) -> bool:
-    return said.stage == stage.id and (not work.by or said.by in work.by)
+    return Record(StagePassed(stage.id, f"approved by {approvals.names(said)}"))
 
 
 def _unclear(run: Run, stage: Stage) -> Decision | None:

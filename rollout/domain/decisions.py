@@ -11,6 +11,7 @@ from rollout.domain.events import Ended, Event, Held, RollbackBegan
 from rollout.domain.run import Cause, Run, Split, Why
 
 ATTEMPTS = 6  # times that an effect is begun in a row before it counts as poisoned
+CRASHES = 20  # runners that may die in a row without getting on
 WHOLE = 100  # percent
 MOVING = (Condition.CREATING, Condition.UPDATING, Condition.DELETING)
 
@@ -23,7 +24,9 @@ class On(Enum):
     TIMER = "timer"
     APPROVAL = "approval"
     WINDOW = "window"
+    SAMPLES = "samples"
     PERSON = "person"
+    LATE_CALL = "late_call"
 
 
 class Question(Enum):
@@ -86,7 +89,7 @@ def backoff(attempts: int) -> float:
 def stop(run: Run, cause: Cause) -> Decision:
     """Answer trouble: roll back where something can be restored, else end or hold."""
     if run.captured is None:
-        held = (Why.BOOTSTRAP_FAILED, Why.ATTEMPTS, Why.EFFECT_REFUSED, Why.TIMEOUT)
+        held = (Why.BOOTSTRAP_FAILED, Why.ATTEMPTS, Why.EFFECT_REFUSED, Why.TIMEOUT, Why.POISON)
         return Record(Held(cause) if cause.why in held else Ended(cause))
     if run.committed or (run.on_failure.action == "hold" and cause.why is not Why.DEADLINE):
         return Record(Held(cause))

@@ -51,6 +51,8 @@ class Seen:
         traffic: Deployment -> percent of live requests; zeros left out.
         mirror: Deployment -> percent of live requests copied; zeros left out.
         trouble: What the provider says went wrong with the last operation on the endpoint itself.
+        head: The digest of the journal's entry that ordered the last change of the endpoint, as it
+            was written there with the change; empty: none is known.
     """
 
     exists: bool
@@ -59,6 +61,7 @@ class Seen:
     traffic: Mapping[str, int] = field(default_factory=dict)
     mirror: Mapping[str, int] = field(default_factory=dict)
     trouble: str = ""
+    head: str = ""
 
 
 @dataclass(frozen=True, slots=True)

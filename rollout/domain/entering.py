@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from rollout.domain import decisions
+from rollout.domain import decisions, windows
 from rollout.domain.decisions import WHOLE, Act, Ask, Decision, On, Question, Record, Wait
+from rollout.domain.drift import held
 from rollout.domain.endpoint import (
     Condition,
     CreateEndpoint,
@@ -16,7 +17,7 @@ from rollout.domain.endpoint import (
     Seen,
     SetSplit,
 )
-from rollout.domain.events import Held, SetPointReached, StagePassed
+from rollout.domain.events import SetPointReached, StagePassed
 from rollout.domain.plan import (
     Approve,
     Bootstrap,
@@ -31,7 +32,7 @@ from rollout.domain.plan import (
     Wait as WaitStage,
 )
 from rollout.domain.roles import BASELINE, CANDIDATE
-from rollout.domain.run import Cause, Run, Split, Step, Why
+from rollout.domain.run import Cause, Drift, Run, Split, Step, Why
 from rollout.domain.units import spell_duration
 
 
@@ -40,7 +41,11 @@ def entering(run: Run, stage: Stage, seen: Seen, now: float) -> Decision:
     due = run.began + stage.after
     if now < due:
         return Wait(On.TIMER, due)
-    return in_time(run, _set_point(run, stage, seen, now), now)
+    decision = _set_point(run, stage, seen, now)
+    opens = windows.waited_for(run, now)
+    if opens is not None and isinstance(decision, Act | Wait):
+        return Wait(On.WINDOW, opens)
+    return in_time(run, decision, now)
 
 
 def in_time(run: Run, decision: Decision, now: float) -> Decision:
@@ -49,10 +54,17 @@ def in_time(run: Run, decision: Decision, now: float) -> Decision:
     trying = isinstance(decision, Wait) or (isinstance(decision, Act) and run.attempts > 0)
     if stage is None or run.step is Step.OBSERVING or not trying:
         return decision
-    if now < max(run.since, run.began + stage.after) + stage.timeout:
+    if windows.waited_for(run, now) is not None or now < _entered(run, stage, now) + stage.timeout:
         return decision
     text = f"Stage {stage.id} did not reach its set-point within {spell_duration(stage.timeout)}."
     return decisions.stop(run, Cause(Why.TIMEOUT, text))
+
+
+def _entered(run: Run, stage: Stage, now: float) -> float:
+    """From when on the stage's timeout counts."""
+    due = max(run.since, run.began + stage.after)
+    opened = windows.opened(run.windows, stage, now) if windows.unbegun(run) else None
+    return due if opened is None else max(due, opened)
 
 
 def _set_point(run: Run, stage: Stage, seen: Seen, now: float) -> Decision:
@@ -113,7 +125,7 @@ def _first_baseline(run: Run, found: DeploymentSeen, now: float) -> Decision:
 def _scale(run: Run, stage: Stage, goal: ScaleDeployment, seen: Seen, now: float) -> Decision:
     found = seen.deployments.get(goal.name)
     if found is None:
-        return Record(Held(Cause(Why.DRIFT, f"{goal.name} is not there to be scaled.")))
+        return held(f"{goal.name} is not there to be scaled.", Drift(missing=(goal.name,)))
     if found.condition in decisions.MOVING:
         return Wait(On.PROVISIONING)
     if run.intent == goal and (failed := decisions.failed(run, goal.name, found)) is not None:
@@ -153,7 +165,7 @@ def _replace(run: Run, role: str, found: DeploymentSeen, now: float) -> Decision
     )
     if found.run is None or live:
         text = f"{name} exists with another specification and was not made by this plan."
-        return Record(Held(Cause(Why.DRIFT, text)))
+        return held(text, Drift(changed=(name,)))
     return decisions.attempt(run, PutDeployment(role, name), now)
 
 
@@ -161,6 +173,8 @@ def wanted(run: Run, work: Mirror | Shift) -> SetSplit:
     """Live XOR mirror: live traffic and the end of mirroring go in one write."""
     if isinstance(work, Mirror):
         live = run.expected.traffic if run.expected else {}
+        if run.supersedes and run.captured and run.candidate in live:
+            live = run.captured.traffic  # what the run before had given the candidate
         return SetSplit(live, {run.candidate: work.percent} if work.percent else {})
     both = {run.baseline: WHOLE - work.percent, run.candidate: work.percent}
     return SetSplit({name: share for name, share in both.items() if share})
@@ -169,7 +183,7 @@ def wanted(run: Run, work: Mirror | Shift) -> SetSplit:
 def _split(run: Run, stage: Stage, goal: SetSplit, seen: Seen, now: float) -> Decision:
     if run.candidate in goal.traffic and run.candidate in goal.mirror:
         text = f"{run.candidate} has live traffic already, so nothing can be mirrored to it."
-        return Record(Held(Cause(Why.DRIFT, text)))
+        return held(text)
     if Split.of(seen) == decisions.goal(goal):
         return Record(SetPointReached(stage.id, Split.of(seen)))
     for name in (run.candidate, *goal.traffic):
@@ -181,7 +195,7 @@ def _split(run: Run, stage: Stage, goal: SetSplit, seen: Seen, now: float) -> De
 def _unready(run: Run, name: str, seen: Seen) -> Decision | None:
     found = seen.deployments.get(name)
     if found is None:
-        return Record(Held(Cause(Why.DRIFT, f"The deployment {name} is not there.")))
+        return held(f"The deployment {name} is not there.", Drift(missing=(name,)))
     if found.condition in decisions.MOVING:
         return Wait(On.PROVISIONING)
     return decisions.failed(run, name, found)
@@ -196,12 +210,12 @@ def _delete(run: Run, stage: Stage, role: str, seen: Seen, now: float) -> Decisi
     if found.condition in decisions.MOVING:
         return Wait(On.PROVISIONING)
     if seen.traffic.get(name) or seen.mirror.get(name):
-        return Record(Held(Cause(Why.DRIFT, f"{name} still has traffic: {Split.of(seen)}.")))
+        return held(f"{name} still has traffic: {Split.of(seen)}.")
     if role == BASELINE:
         other = seen.deployments.get(run.candidate)
         if seen.traffic.get(run.candidate) != WHOLE or other is None or seen.mirror:
             text = f"{run.candidate} does not have all traffic: {Split.of(seen)}."
-            return Record(Held(Cause(Why.DRIFT, text)))
+            return held(text, Drift(Split({run.candidate: WHOLE}), Split.of(seen)))
         if not decisions.whole(other):
             return Wait(On.PROVISIONING)
     return decisions.attempt(run, DeleteDeployment(name), now)

@@ -8,6 +8,7 @@
         - ``EndpointAway``     1  it could not be reached, or is busy; try again
             . ``NotLoggedIn`` 33  it does not know who asks
     + ``StoreError``           1  the journal could not be read or written
+        - ``NewerJournal``     1  a newer version of this program wrote it
     + ``Locked``              30  another runner holds the endpoint
     + ``Fenced``              30  another runner took the endpoint over from us
     + ``Drifted``             31  somebody changed the endpoint by hand
@@ -75,6 +76,10 @@ class NotLoggedIn(EndpointAway):
 
 class StoreError(RolloutError):
     """The journal could not be read or written."""
+
+
+class NewerJournal(StoreError):
+    """A newer version of this program wrote the journal: nothing is guessed, nothing is appended."""
 
 
 class Locked(RolloutError):

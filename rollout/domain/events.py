@@ -101,6 +101,7 @@ class Measured:
     Args:
         requests, errors: Live answers of the candidate in these intervals.
         source_errors: What the judgement was told of a source that does not answer.
+        lagging: What was measured while nobody was here has not all been read yet.
     """
 
     intervals: tuple[Interval, ...]
@@ -110,6 +111,7 @@ class Measured:
     requests: int = 0
     errors: int = 0
     source_errors: int = 0
+    lagging: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,9 +169,10 @@ class LogsCollected:
 
 @dataclass(frozen=True, slots=True)
 class RolledBack:
-    """The captured split is back, and verified."""
+    """The captured split is back, and verified; ``gone``: without a candidate beside it."""
 
     text: str = ""
+    gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +180,41 @@ class Ended:
     """The run ended without a rollback: completed, refused, or aborted before any change."""
 
     cause: Cause | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LooseCallFound:
+    """A call that an earlier runner had begun may have been sent late, or may still be."""
+
+    effect: Effect
+
+
+@dataclass(frozen=True, slots=True)
+class LateCallLanded:
+    """What an earlier runner had begun is in place, and is not what the run wants.
+
+    Args:
+        effect: What landed.
+        split: The split as it was found.
+    """
+
+    effect: Effect
+    split: Split
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """The endpoint of a run that is over was looked at for late calls, and put right.
+
+    Args:
+        ok: Nothing of them is left.
+        text: What was found, or why it could not be put right.
+        exposed: What is left has to do with the split.
+    """
+
+    ok: bool
+    text: str = ""
+    exposed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,16 +232,46 @@ class ShareLowered:
 
 
 @dataclass(frozen=True, slots=True)
+class ShareRestored:
+    """A runner is here again, and the split from before the last one left was read back."""
+
+    split: Split
+
+
+@dataclass(frozen=True, slots=True)
+class Unwatched:
+    """Of the time from ``start`` to ``end`` (Unix seconds) ``what`` is not known and never will be."""
+
+    start: float
+    end: float
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
 class Left:
     """A runner left in good order; nothing is due before ``next_check`` (Unix seconds).
 
     Args:
         next_check: When the next one should look.
-        on: What the run waits for, a word of ``rollout.domain.decisions.On``.
+        on: What the run waits for, a word of ``rollout.domain.decisions.On``; empty: the runner was
+            interrupted.
     """
 
     next_check: float
     on: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """A person had the oldest runs of this stream forgotten.
+
+    Args:
+        below: What is left begins with this place in the stream.
+        digest: What the entry there names as the one before it.
+    """
+
+    below: int
+    digest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,11 +321,20 @@ class AbortOrdered:
 
 @dataclass(frozen=True, slots=True)
 class Superseded:
-    """A person puts an edited plan in this run's place; the split stays for the next run."""
+    """A person puts an edited plan in this run's place.
+
+    Args:
+        by: Who.
+        identity: Of the work that takes its place.
+        message: Why.
+        keep_traffic: The split stays for the next run; else it goes back first, for the next run
+            has another candidate.
+    """
 
     by: str
     identity: str
     message: str = ""
+    keep_traffic: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,8 +368,14 @@ Event = (
     | LogsCollected
     | RolledBack
     | Ended
+    | LooseCallFound
+    | LateCallLanded
+    | Audited
     | LeaveBegan
     | ShareLowered
+    | ShareRestored
+    | Unwatched
     | Left
+    | Pruned
     | Order
 )

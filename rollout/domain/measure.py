@@ -180,13 +180,15 @@ class Interval:
 
     ``arms`` has two keys, ``baseline`` and ``candidate``: in a mirror stage the candidate's arm
     holds the mirrored copies, else its live answers. ``agreement``: by the plan's rules of
-    comparison -> pairs; empty: nobody compared.
+    comparison -> pairs; empty: nobody compared. ``steady``: the split was the stage's own all the
+    time; where nobody guarded the candidate it may have been a smaller one.
     """
 
     start: float
     end: float
     arms: Mapping[str, Arm] = field(default_factory=dict)
     agreement: Mapping[str, Agreement] = field(default_factory=dict)
+    steady: bool = True
 
     def plus(self, later: Interval) -> Interval:
         """This interval and the next one as one."""
@@ -203,4 +205,5 @@ class Interval:
                 else {**self.agreement, **later.agreement}[name]
                 for name in {**self.agreement, **later.agreement}
             },
+            steady=self.steady and later.steady,
         )

@@ -32,16 +32,17 @@ def ordered(run: Run, order: e.Order, at: float) -> Run:
 
 
 def _ended(run: Run, order: e.AbortOrdered | e.Superseded, at: float) -> Run:
-    """Over: with the split as it is, or (an abort) by going back."""
+    """Over: with the split as it is, or by going back."""
     if isinstance(order, e.Superseded):
         text = f"{order.by} put an edited plan in its place. {order.message}"
-        cause, stays = Cause(Why.SUPERSEDED, text.strip()), not run.committed
+        cause = Cause(Why.SUPERSEDED, text.strip())
+        if run.committed or run.phase not in OPEN:
+            return run  # what goes back already comes to its verified end first
     else:
         cause = Cause(Why.ABORTED, f"{order.by} aborted it. {order.message}".strip())
-        stays = order.keep_traffic
-        if not stays:
-            return _given_up(run, cause, at)
-    if run.final or not stays:
+    if not order.keep_traffic:
+        return _given_up(run, cause, at)
+    if run.final:
         return run
     return replace(run, phase=Phase.ABORTED, cause=cause, ended=at)
 

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from rollout.domain.decisions import On
 from rollout.domain.plan import Approve
 from rollout.domain.run import Phase, Run, Step, Why
+from rollout.domain.windows import waited_for
 
-_ROLLED_BACK = {Why.ABORTED: 14, Why.REJECTED: 14, Why.DEADLINE: 15, Why.EXPIRED: 15}
+_ROLLED_BACK = {
+    Why.ABORTED: 14,
+    Why.REJECTED: 14,
+    Why.SUPERSEDED: 14,
+    Why.DEADLINE: 15,
+    Why.EXPIRED: 15,
+}
 _HELD = {Why.INCONCLUSIVE: 12, Why.SOURCE: 12, Why.DRIFT: 31}
 _ENDED = {Why.DEADLINE: 15, Why.EXPIRED: 15, Why.PREFLIGHT_FAILED: 32}
 _WORDS = {14: "aborted", 15: "deadline", 10: "rolled_back"}
+_WAITING = {21: "waiting_approval", 22: "waiting_window"}
 
 
 def exit_code(run: Run) -> int:
@@ -17,6 +26,8 @@ def exit_code(run: Run) -> int:
     Source: the table of exit codes in docs/reference/exit-codes.md.
     """
     why = run.cause.why if run.cause else None
+    if run.leftover:
+        return 11
     match run.phase:
         case Phase.ROLLED_BACK:
             return _ROLLED_BACK.get(why, 10) if why else 10
@@ -30,20 +41,31 @@ def exit_code(run: Run) -> int:
             return 0
 
 
-def waiting_code(run: Run) -> int:
-    """The exit code of ``--detailed-exitcode`` for a run that is not over: on whom it waits."""
+def waiting_code(run: Run, now: float | None = None) -> int:
+    """The exit code of ``--detailed-exitcode`` for a run that is not over: on whom it waits.
+
+    Args:
+        run: As it stands.
+        now: Unix seconds, to tell whether it waits for a window; None: as its last runner said.
+    """
     if run.final or run.phase in (Phase.HELD, Phase.UNVERIFIED):
         return exit_code(run)
     if run.phase is Phase.PAUSED:
         return 23
+    if run.waits == On.WINDOW.value or (now is not None and waited_for(run, now) is not None):
+        return 22
     if run.phase is not Phase.RUNNING or run.stage is None or run.step is Step.ENTERING:
         return 20
     return 21 if isinstance(run.stage.work, Approve) else 20
 
 
-def outcome(run: Run) -> str:
-    """One word for people and for ``-o json``."""
+def outcome(run: Run, now: float | None = None) -> str:
+    """One word for people and for ``-o json``; ``now`` as in ``waiting_code``."""
+    if run.leftover:
+        return "unrepaired"
     match run.phase:
+        case Phase.ROLLED_BACK | Phase.ABORTED if run.cause and run.cause.why is Why.SUPERSEDED:
+            return "superseded"
         case Phase.ROLLED_BACK | Phase.ABORTED:
             return _WORDS.get(exit_code(run), "rolled_back")
         case Phase.HELD:
@@ -51,6 +73,6 @@ def outcome(run: Run) -> str:
         case Phase.REFUSED:
             return "preflight_failed"
         case Phase.RUNNING:
-            return "waiting_approval" if waiting_code(run) == 21 else "running"  # noqa: PLR2004
+            return _WAITING.get(waiting_code(run, now), "running")
         case _:
             return str(run.phase.value)

@@ -233,6 +233,7 @@ class Plan:
         windows: When which kinds of stages may begin; empty: always.
         deadline: Seconds from the start after which the run is rolled back; None: none.
         file: Where the plan was read, as the user named it.
+        values: What was given for its variables in the call, for the next one.
         source: The plan's text after substitution, as canonical JSON; its SHA-256 is ``digest``.
     """
 
@@ -256,6 +257,7 @@ class Plan:
     source: str = "{}"
     digest: str = ""
     file: str = ""
+    values: Mapping[str, str] = field(default_factory=dict)
 
     def deployment(self, role: str) -> DeploymentRef:
         """The deployment that plays ``baseline`` or ``candidate``."""

@@ -64,7 +64,7 @@ def _settle(run: Run, seen: Seen, now: float) -> Decision:
         return Ask(Question.VERIFY)
     candidate = seen.deployments.get(run.candidate)
     if candidate is None:
-        return Record(RolledBack())
+        return Record(RolledBack(gone=True))
     if candidate.condition in decisions.MOVING and not candidate.removable:
         return Wait(On.PROVISIONING)
     delete = DeleteDeployment(run.candidate)
@@ -78,4 +78,6 @@ def _settle(run: Run, seen: Seen, now: float) -> Decision:
 def _unwanted(run: Run, candidate: DeploymentSeen) -> bool:
     """Only what this run made, and only where the plan says so, is deleted."""
     captured = run.captured is not None and run.candidate in run.captured.traffic
-    return candidate.run == run.id and not captured and run.on_failure.candidate == "delete"
+    # One that was taken over from a superseded run carries that run's name.
+    ours = candidate.run == run.id or (bool(run.supersedes) and run.created)
+    return ours and not captured and run.on_failure.candidate == "delete"

@@ -66,10 +66,11 @@ class Why(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """A reason with its sentence."""
+    """A reason with its sentence; ``drift``: what a person changed by hand, where that is it."""
 
     why: Why
     text: str
+    drift: Drift | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,27 @@ class Split:
         live = " ".join(f"{name} {share}" for name, share in sorted(self.traffic.items()))
         copy = " ".join(f"{name} {share}" for name, share in sorted(self.mirror.items()))
         return f"{live or 'nobody'}" + (f", mirror {copy}" if copy else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """How an endpoint differs from what a run left behind.
+
+    Args:
+        expected, found: The split as it was left and as it is; None: the same.
+        missing: Deployments that are gone.
+        changed: Deployments that are there with another specification.
+    """
+
+    expected: Split | None = None
+    found: Split | None = None
+    missing: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+
+    @property
+    def lost(self) -> tuple[str, ...]:
+        """Deployments that are not as they were: a split can be adopted, these cannot."""
+        return (*self.missing, *self.changed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,11 +176,19 @@ class Run:
         tried: When the last verification failed, Unix seconds.
         crashes: Owners that died or fell silent since the run last got on.
         loose: Effects that owners who may still live had begun when they were taken over.
+        landed: Those of them that were found in place, unwanted, and are being undone.
+        leftover: What late calls left of a run that is over, and could not be put right.
+        gone: A rollback ended without a candidate beside the captured split.
         ceiling: The candidate's live percent while nobody guards; None: a runner is here.
         next_check: When the next runner should look, Unix seconds; None: now, or one is here.
         waits: What it waited for when the last runner left; empty: it did not leave waiting.
         supersedes: The run whose place this one took by a person's order; empty: none.
         windows: When which kinds of stages may begin; empty: always.
+        values: What was given for the plan's variables, for commands that go on with it.
+        restores: The split before a runner that left lowered the candidate's share; None: as it was.
+        steady: Since when the split is again as it was before that, Unix seconds.
+        unread: What was measured while nobody was here is not all in ``evidence``.
+        misses: Runners in a row that left without having read a single measurement.
     """
 
     id: str
@@ -204,16 +234,29 @@ class Run:
     tried: float = 0.0
     crashes: int = 0
     loose: tuple[Effect, ...] = ()
+    landed: tuple[Effect, ...] = ()
+    leftover: str = ""
+    gone: bool = False
     ceiling: int | None = None
     next_check: float | None = None
     waits: str = ""
     supersedes: str = ""
     windows: tuple[Window, ...] = ()
+    values: Mapping[str, str] = field(default_factory=dict)
+    restores: Split | None = None
+    steady: float = 0.0
+    unread: bool = False
+    misses: int = 0
 
     @property
     def final(self) -> bool:
         """Whether nothing more will happen."""
         return self.phase in FINAL
+
+    @property
+    def unaudited(self) -> bool:
+        """Whether late calls may have changed the endpoint of a run that is over."""
+        return self.final and bool(self.loose or self.landed)
 
     @property
     def stage(self) -> Stage | None:

@@ -9,7 +9,17 @@ from rollout.domain.run import Cause, Phase, Run
 
 def begun(run: Run, at: float) -> Run:
     """A step begins: nothing intended yet, nothing observed yet."""
-    return replace(run, since=at, intent=None, attempts=0, failure="", cursor=None, judgement=None)
+    return replace(
+        run,
+        since=at,
+        intent=None,
+        attempts=0,
+        failure="",
+        cursor=None,
+        judgement=None,
+        unread=False,
+        misses=0,
+    )
 
 
 def back(run: Run, cause: Cause, at: float) -> Run:
@@ -24,4 +34,6 @@ def back(run: Run, cause: Cause, at: float) -> Run:
         judgement=run.judgement,
         checked=False,
         tried=0.0,
+        ceiling=None,
+        restores=None,
     )

@@ -91,7 +91,7 @@ def ingest(rules: Rules, evidence: Evidence, interval: Interval) -> Evidence:
     with a negative count (a counter was reset in it) lets time pass and counts nothing. One with
     hardly a request of the candidate waits for the next: the tests judge each interval by its own
     split, and 1 to 3 requests have any split. One of which only minutes are known is judged minute
-    by minute.
+    by minute. One in which the split was not the stage's own argues against the candidate only.
 
     Args:
         rules: The compiled plan.
@@ -116,6 +116,7 @@ def ingest(rules: Rules, evidence: Evidence, interval: Interval) -> Evidence:
         whole = _whole(state, part)
         if _waits(whole):
             return _with(state, "waiting", encode(whole))
+        whole = replace(whole, steady=interval.steady and whole.steady)
         state = _counted(rules, _with(state, "waiting", None), whole, split_known=known)
     return state
 
@@ -162,8 +163,8 @@ def _counted(rules: Rules, state: State, interval: Interval, *, split_known: boo
     if any(arm.published for arm in arms):
         covered = interval.start  # a minute covers itself, whether or not others came before it
     batch = _batch(state, arms, warm=covered + _SLACK >= first + rule.gate.warm_up)
-    planned = rule.planned if split_known else None
-    batch = replace(batch, planned=planned, agreement=interval.agreement)
+    planned = rule.planned if split_known and interval.steady else None
+    batch = replace(batch, planned=planned, agreement=interval.agreement, steady=interval.steady)
     state = _judged(rules, rule, _remembered(state, stage, batch), batch, interval)
     state = _learned(state, arms, interval)
     return _latched(rules, state, interval)
@@ -269,7 +270,7 @@ def _recorded(
     if found is None:
         return record
     new = _summed(record, check, found, _shown(check, seen) or found)
-    if check.passing is None or rule.guard:
+    if check.passing is None or rule.guard or not batch.steady:
         return new
     return {**new, "passing": processes.fed(check.passing, record["passing"], found)}
 

@@ -39,6 +39,7 @@ class Batch:
         sums: Custom metric -> the candidate's and the baseline's sums.
         planned: The candidate's share of the requests by the plan; None: there is none.
         phi: Dispersion of the error counts, at least 1.
+        steady: The split was the stage's own; else nothing in it argues for a pass.
     """
 
     errors: Pair
@@ -50,6 +51,7 @@ class Batch:
     sums: Mapping[str, tuple[Sums, Sums]] = field(default_factory=dict)
     planned: float | None = None
     phi: float = 1.0
+    steady: bool = True
 
 
 def pairs(side: Side, batch: Batch) -> tuple[Pair, ...] | None:

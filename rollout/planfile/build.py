@@ -16,6 +16,7 @@ from rollout.domain.plan import (
     DeploymentRef,
     EndpointRef,
     Expect,
+    Guard,
     Mirror,
     OnFailure,
     Plan,
@@ -25,10 +26,11 @@ from rollout.domain.plan import (
     Smoke,
     Stage,
     Wait,
+    Window,
     Work,
 )
 from rollout.domain.roles import BASELINE, CANDIDATE
-from rollout.planfile import build_gates, forms, overrides
+from rollout.planfile import attendance, build_gates, forms, overrides
 from rollout.planfile.arguments import given
 from rollout.planfile.draft import Draft
 from rollout.planfile.files import absolute
@@ -67,7 +69,19 @@ def build(draft: Draft, bodies: tuple[bytes, ...]) -> Plan:
         digest=_digest(source, bodies),
         file=draft.file,
         **given(draft.mapping("load"), rps=("load_rps", forms.rate)),
-        **given(draft.mapping("policy"), deadline=forms.duration),
+        **given(draft.mapping("policy"), deadline=forms.duration, windows=_windows),
+        guard=Guard(**given(draft.mapping("guard"), unattended=attendance.unattended)),
+    )
+
+
+def _windows(entries: Sequence[Mapping[str, object]]) -> tuple[Window, ...]:
+    return tuple(
+        Window(
+            **given(
+                entry, allow=attendance.allowed, timezone=attendance.time_zone, applies_to=tuple
+            )
+        )
+        for entry in entries
     )
 
 
@@ -169,7 +183,11 @@ def _work(draft: Draft, sketch: Sketch) -> Work:
         case "wait":
             return Wait(wait_seconds(value))
         case "approve":
-            return Approve(**given(inside, by=tuple, expires=forms.duration))
+            return Approve(
+                **given(
+                    inside, by=tuple, expires=forms.duration, count=forms.count, author=forms.flag
+                )
+            )
         case kind:
             raise AssertionError(kind)
 

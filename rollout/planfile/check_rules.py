@@ -7,6 +7,7 @@ from rollout.planfile import forms
 from rollout.planfile.checks import ABSOLUTE, RELATIVE, Sketch
 from rollout.planfile.draft import Draft
 from rollout.planfile.metrics import AGREEMENT, DRIFT, RATIO, Own
+from rollout.planfile.misshapen import Misshapen
 from rollout.planfile.wording import Path, listed, shown
 
 _COMPARING = ("rel_tolerance", "abs_tolerance", "unordered")
@@ -117,7 +118,7 @@ def _one_rule(draft: Draft, here: Path, first: dict[tuple[str | int | None, ...]
     place = draft.text(*here, "path")
     try:
         steps = None if place is None else forms.steps(place)
-    except forms.Misshapen:
+    except Misshapen:
         return
     if steps is None:
         return

@@ -9,6 +9,7 @@ from rollout.domain.units import Allowance
 from rollout.planfile import forms, metrics
 from rollout.planfile.draft import Draft
 from rollout.planfile.metrics import DRIFT, MEAN, REQUESTS, Own
+from rollout.planfile.misshapen import Misshapen
 from rollout.planfile.wording import Path
 
 T = TypeVar("T")
@@ -95,7 +96,7 @@ class Sketch(NamedTuple):
 def _read(form: Callable[[object], T], value: object) -> T | None:
     try:
         return None if value is None else form(value)
-    except forms.Misshapen:
+    except Misshapen:
         return None
 
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rollout.planfile.forms import TEXT, Misshapen
+from rollout.planfile.forms import TEXT
+from rollout.planfile.misshapen import Misshapen
 from rollout.planfile.wording import LATER, Path, listed, meant, nearest, printable, shown
 
 _TYPES = {

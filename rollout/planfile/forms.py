@@ -18,6 +18,8 @@ from rollout.domain.units import (
     parse_points,
     spell_duration,
 )
+from rollout.planfile import attendance
+from rollout.planfile.misshapen import Misshapen
 from rollout.planfile.wording import listed, shown
 
 _NAME_LENGTHS = range(3, 33)  # Azure ML: 3 to 32 characters
@@ -30,20 +32,6 @@ _TITLE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 _JSON_PATH = re.compile(r"\$(?:\.[A-Za-z_][A-Za-z0-9_-]*|\[[0-9]{1,6}\])*")
 _STEP = r'\.([A-Za-z_][A-Za-z0-9_-]*)|\[([0-9]{1,6}|\*)\]|\[("(?:[^"\\]|\\.)*")\]'
 _QUANTILE = re.compile(r"latency_p([0-9]{2}|[0-9]{2,3}[1-9])")
-
-
-class Misshapen(ValueError):
-    """A value is not in the form that its place asks for.
-
-    Args:
-        what: A sentence.
-        do: An instruction.
-    """
-
-    def __init__(self, what: str, do: str) -> None:
-        super().__init__(what)
-        self.what = what
-        self.do = do
 
 
 def duration(value: object) -> float:
@@ -303,7 +291,7 @@ def quantile(metric: str) -> float | None:
 
 
 # Forms of text; the others are quantities.
-TEXT = ("azure-name", "title", "json-path", "answer-path", "answer-paths")
+TEXT = ("azure-name", "title", "json-path", "answer-path", "answer-paths", "window", "time-zone")
 _FORMS: Mapping[str, Callable[[object], object]] = {
     "duration": duration,
     "percent": percent,
@@ -322,6 +310,9 @@ _FORMS: Mapping[str, Callable[[object], object]] = {
     "json-path": json_path,
     "answer-path": answer_path,
     "answer-paths": answer_paths,
+    "window": attendance.allowed,
+    "time-zone": attendance.time_zone,
+    "unattended": attendance.unattended,
 }
 
 

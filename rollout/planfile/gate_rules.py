@@ -9,6 +9,7 @@ from rollout.planfile import check_rules, checks, forms
 from rollout.planfile.checks import Sketch
 from rollout.planfile.draft import Draft
 from rollout.planfile.metrics import AGREEMENT, REQUESTS
+from rollout.planfile.misshapen import Misshapen
 from rollout.planfile.wording import Path
 
 _ALWAYS = (AGREEMENT, REQUESTS)  # metrics that need no criteria
@@ -78,7 +79,7 @@ def gate_time(draft: Draft, path: Path, key: str) -> float | None:
         return GATE_TIMES[key]
     try:
         return forms.duration(entry[key])
-    except forms.Misshapen:
+    except Misshapen:
         return None
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from rollout.planfile import forms
 from rollout.planfile.draft import Draft
+from rollout.planfile.misshapen import Misshapen
 from rollout.planfile.wording import Path, shown
 
 AGREEMENT, DRIFT, REQUESTS = "response_agreement", "prediction_drift", "requests"
@@ -62,7 +63,7 @@ def _read(entry: object) -> Own | None:
 def _number(value: object) -> float | None:
     try:
         return None if value is None else forms.number(value)
-    except forms.Misshapen:
+    except Misshapen:
         return None
 
 

@@ -11,6 +11,7 @@ from rollout.domain.units import spell_duration
 from rollout.planfile import forms, gate_rules, measure_rules, metrics, overrides, stage_rules
 from rollout.planfile.draft import Draft
 from rollout.planfile.files import Kind, absolute, kind_of, missing
+from rollout.planfile.misshapen import Misshapen
 from rollout.planfile.provider import (
     Abilities,
     Deployment,
@@ -86,7 +87,7 @@ def _deadline(draft: Draft, stages: Sequence[Sketch]) -> None:
     try:
         deadline = forms.duration(draft.at("policy", "deadline"))
         least = sum(_least(draft, each) for each in stages)
-    except forms.Misshapen:
+    except Misshapen:
         return  # absent, or told by the schema
     if least >= deadline:
         what = f"the stages wait for at least {spell_duration(least)}."
@@ -189,7 +190,7 @@ def _scales(draft: Draft, stages: Sequence[Sketch], able: Abilities) -> None:
         path = (*stage.value_path, "instances")
         try:
             wanted = forms.count(draft.at(*path)) if stage.kind == "scale" else 0
-        except forms.Misshapen:
+        except Misshapen:
             continue  # told by the schema
         if wanted > most:
             what = f"a deployment has at most {most} instances here, not {wanted}."

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from rollout.planfile import forms, metrics
 from rollout.planfile.draft import Draft
+from rollout.planfile.misshapen import Misshapen
 
 if TYPE_CHECKING:
     from rollout.planfile.explain import Problem, Refusal
@@ -53,7 +54,7 @@ def _refusal(draft: Draft, error: ValidationError) -> Refusal:
         given=error.instance,
         here=error.schema if isinstance(error.schema, dict) else {},
         message=error.message,
-        cause=error.cause if isinstance(error.cause, forms.Misshapen) else None,
+        cause=error.cause if isinstance(error.cause, Misshapen) else None,
         written=draft.written.get(path),
     )
 
@@ -101,7 +102,7 @@ def _validator() -> Validator:
             return
         try:
             forms.check(form, instance)
-        except forms.Misshapen as error:
+        except Misshapen as error:
             yield ValidationError(error.what, cause=error)
 
     extended = validators.extend(  # type: ignore[no-untyped-call]

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from rollout.domain.roles import BASELINE, CANDIDATE
+from rollout.planfile import forms
 from rollout.planfile.draft import Draft
 from rollout.planfile.gate_rules import of_metric, probed, relative_metrics
 from rollout.planfile.metrics import AGREEMENT, REQUESTS
+from rollout.planfile.misshapen import Misshapen
 from rollout.planfile.provider import Abilities
 from rollout.planfile.stages import OBSERVED, Sketch, role, role_of
 from rollout.planfile.wording import Path, listed, meant, shown
@@ -24,6 +26,7 @@ def check(draft: Draft, stages: Sequence[Sketch], able: Abilities) -> None:
         _gate(draft, stage)
         _deployment(draft, stage)
         _smoke(draft, stage)
+        _approve(draft, stage)
     _walk(draft, stages, able)
 
 
@@ -79,6 +82,26 @@ def _smoke(draft: Draft, stage: Sketch) -> None:
     if stage.kind == "smoke" and "requests" not in draft.data:
         do = "Add 'requests: FILE' to the plan."
         draft.wrong_key(stage.value_path, "there are no requests to send.", do)
+
+
+def _approve(draft: Draft, stage: Sketch) -> None:
+    """No more approvals than people who may give them."""
+    by = {
+        name.strip().casefold()
+        for name in draft.items(*stage.value_path, "by")
+        if isinstance(name, str)
+    }
+    path = (*stage.value_path, "count")
+    if stage.kind != "approve" or not by or draft.at(*path) is None:
+        return
+    try:
+        count = forms.count(draft.at(*path))
+    except Misshapen:
+        return  # told by the schema
+    if count > len(by):
+        people = f"{len(by)} people" if len(by) > 1 else "1 person"
+        do = f"Write {len(by)} or less, or name more people."
+        draft.wrong(path, f"{count} approvals are asked for, and 'by' names {people}.", do)
 
 
 @dataclass(slots=True)

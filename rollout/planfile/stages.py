@@ -9,6 +9,7 @@ from rollout.domain.roles import BASELINE, CANDIDATE
 from rollout.domain.units import spell_duration
 from rollout.planfile import forms
 from rollout.planfile.draft import Draft
+from rollout.planfile.misshapen import Misshapen
 from rollout.planfile.wording import Path
 
 KINDS = (
@@ -51,7 +52,7 @@ class Sketch(NamedTuple):
         """The percentage of a mirror or shift; None where it cannot be read."""
         try:
             return forms.share(self.value)
-        except forms.Misshapen:
+        except Misshapen:
             return None
 
     def __str__(self) -> str:

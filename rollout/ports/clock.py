@@ -13,7 +13,7 @@ class Clock(Protocol):
         ...
 
     def monotonic(self) -> float:
-        """Seconds that never jump; for leases and waits."""
+        """Seconds that never jump, the sleep of the machine included; for leases and waits."""
         ...
 
     def sleep(self, seconds: float) -> None:

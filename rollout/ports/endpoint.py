@@ -52,12 +52,14 @@ class Reading:
         interval: What was measured; None where nothing new has been closed.
         said: Role -> its answers in the interval, where they were asked for.
         pairs: The baseline's and the candidate's answer to the same request; each pair once.
+        lost: Why some of the interval's requests are not in it and never will be; empty: all are.
     """
 
     cursor: str
     interval: Interval | None
     said: Mapping[str, tuple[Said, ...]] = field(default_factory=dict)
     pairs: tuple[tuple[Said, Said], ...] = ()
+    lost: str = ""
 
 
 class Load(Protocol):
@@ -112,13 +114,15 @@ class Endpoint(Protocol):
         """The endpoint as it is now; an endpoint that is not there is a value, not an error."""
         ...
 
-    def perform(self, effect: Effect, *, run: str, hold: Hold = unfenced) -> None:
+    def perform(self, effect: Effect, *, run: str, hold: Hold = unfenced, head: str = "") -> None:
         """Begin ``effect``, absolute and idempotent, stamped with the run's id.
 
         Args:
             effect: What shall be.
             run: The run's id.
             hold: Called before each request that changes something, and during long work.
+            head: The digest of the journal's entry that orders this. Where the endpoint has a place
+                for it, it is written with the change itself, never on its own; empty: leave it.
 
         Raises:
             Fenced: by ``hold``; the request was not sent.

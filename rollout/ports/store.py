@@ -60,6 +60,14 @@ class Store(Protocol):
         """
         ...
 
+    def drop(self, stream: str, below: int) -> None:
+        """Forget records with a ``seq`` below ``below``, but never the newest one.
+
+        Reading starts at the first that is kept, and appends go on as before: the numbers of
+        dropped records are never free again. Repeating it changes nothing.
+        """
+        ...
+
     def lease(self, stream: str) -> LeaseRecord | None:
         """The stream's lease, or None."""
         ...

@@ -10,7 +10,7 @@ _COMMAND = re.compile(r"(?<![\w./-])rollout ((?:local )?[a-z]+)(?![\w./-])")
 _PLAN = ("state", "home", "values")
 _RUN = ("state",)
 _TAKES: Mapping[str, tuple[str, ...]] = {
-    **dict.fromkeys(("apply", "destroy", "plan"), _PLAN),
+    **dict.fromkeys(("apply", "destroy", "drift", "plan"), _PLAN),
     **dict.fromkeys(("check", "logs", "local load", "local up"), ("home", "values")),
     **dict.fromkeys(("simulate", "validate"), ("values",)),
     **dict.fromkeys(("abort", "reject", "undo"), ("state", "home")),

@@ -26,6 +26,7 @@ def outputs(run: Run, outcome: str) -> Mapping[str, str]:
         "run_id": run.id,
         "stage": run.stage.id if run.stage else "",
         "candidate_percent": str(run.share),
+        "next_check_at": "" if run.next_check is None else words.instant(run.next_check),
     }
 
 

@@ -7,10 +7,12 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from rollout.domain import windows
 from rollout.domain.codec import encode
 from rollout.domain.outcome import exit_code, outcome
-from rollout.domain.run import Phase, Run, Split
+from rollout.domain.run import Cause, Phase, Run, Split
 from rollout.report import words
+from rollout.report.drifting import drift_data
 
 if TYPE_CHECKING:  # only to be read: `status` needs no preview
     from rollout.domain.endpoint import Seen
@@ -44,18 +46,37 @@ def run_data(run: Run) -> Data:
         "labels": dict(run.labels),
         "started": words.instant(run.started),
         "ended": _moment(run.ended),
+        "next_check_at": _moment(run.next_check),
+        "waits_for": run.waits or None,
         "exposure": {"requests": run.exposure.requests, "errors": run.exposure.errors},
-        "cause": {"why": run.cause.why.value, "text": run.cause.text} if run.cause else None,
+        "cause": _cause(run.cause),
     }
 
 
-def whole_run_data(run: Run) -> Data:
-    """A run with its stages, its split and its gate's last word."""
+def _cause(cause: Cause | None) -> Data | None:
+    if cause is None:
+        return None
+    return {"why": cause.why.value, "text": cause.text, "drift": drift_data(cause.drift)}
+
+
+def whole_run_data(run: Run, now: float | None = None) -> Data:
+    """A run with its stages, its split and its gate's last word.
+
+    Args:
+        run: The run.
+        now: Unix seconds, to tell whether it waits for a window; None: as its last runner said.
+    """
+    opens = None if now is None else windows.waited_for(run, now)
     return {
         **run_data(run),
+        "outcome": outcome(run, now),
+        "window_opens": _moment(opens),
+        "attempts": run.attempts,
+        "crashes": run.crashes,
+        "supersedes": run.supersedes or None,
         "deadline": _moment(run.deadline),
-        "split": _split(run.expected),
-        "captured": _split(run.captured),
+        "split": split_data(run.expected),
+        "captured": split_data(run.captured),
         "stages": [_stage(run, at) for at in range(len(run.stages))],
         "judgement": judgement_data(run.judgement) if run.judgement else None,
         "approvals": [
@@ -171,6 +192,7 @@ def preview_data(preview: Preview) -> Data:
             {"name": each.name, "ok": each.ok, "text": each.text} for each in preview.checks
         ],
         "outlook": None if preview.outlook is None else _outlook(preview.outlook),
+        "unattended_percent": preview.unattended,
         "warnings": list(preview.warnings),
     }
 
@@ -291,7 +313,8 @@ def plan_source(started: RunStarted) -> object:
     return json.loads(text) if isinstance(text, str) else None
 
 
-def _split(split: Split | None) -> Data | None:
+def split_data(split: Split | None) -> Data | None:
+    """A split; None where it is not known."""
     return {"traffic": dict(split.traffic), "mirror": dict(split.mirror)} if split else None
 
 

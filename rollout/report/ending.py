@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rollout.domain import events as e
 from rollout.domain.plan import Bootstrap
@@ -12,9 +12,11 @@ from rollout.domain.run import Phase, Run, Why
 from rollout.domain.units import spell_duration
 from rollout.domain.verdict import CheckJudgement, Judgement, Verdict
 from rollout.report import words
+from rollout.report.drifting import drift_of, drift_rows
 from rollout.report.rows import Ink, Part, Piece, Row, columns, row
 from rollout.report.sanitise import line
 from rollout.report.tree import drifted
+from rollout.report.unattended import unattended
 from rollout.runtime.begin import Course
 from rollout.runtime.journal import Entry
 
@@ -28,6 +30,7 @@ _BAD_LINE = re.compile(
 _NOISE = re.compile(r"^traceback \(most recent call last\)", re.IGNORECASE)
 _EARLIER = "over the whole rollout"  # in a reason: the numbers of this stage are not all of it
 _JUDGED = (Why.GATE_FAILED, Why.INCONCLUSIVE)
+_ORDERED = {Why.ABORTED: "aborted", Why.REJECTED: "rejected", Why.SUPERSEDED: "superseded"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +51,23 @@ class Ending:
 def explain(ending: Ending) -> tuple[Row, ...]:
     """Why, what was done about it, how many users it cost."""
     run = ending.run
+    if run.leftover:
+        late = row(
+            Piece("✖ ", Ink.BAD), f"{run.endpoint} is not as {run.id} left it. {run.leftover}"
+        )
+        return (late, *explain(replace(ending, run=replace(run, leftover=""))))
     if ending.course is Course.NOTHING:
         return (_nothing(run),)
     match run.phase:
         case Phase.COMPLETED:
             return (_completed(run),)
         case Phase.RUNNING | Phase.PAUSED:
-            return (row(f"{run.id} stands at {_where(ending)}. Its state is saved."),)
+            stands = row(f"{run.id} stands at {_where(ending)}. Its state is saved.")
+            return (stands,) if run.next_check is None else (stands, row(unattended(run)))
         case Phase.UNDONE:
             return (row(Piece("↶ ", Ink.GOOD), f"{run.endpoint} is back at {run.captured}."),)
         case Phase.HELD:
-            return (*_why(ending, "held"), _held(run))
+            return (*_why(ending, "held"), *drift_rows(drift_of(run)), _held(run))
         case _:
             return (*_why(ending, "failed"), *_returned(ending), _sum(run))
 
@@ -126,7 +135,7 @@ def _why(ending: Ending, word: str) -> tuple[Row, ...]:
             *_answers(ending),
         )
     where = f" in {_where(ending)}" if run.stages else ""
-    said = {Why.ABORTED: "aborted", Why.REJECTED: "rejected"}.get(cause.why, word)
+    said = _ORDERED.get(cause.why, word)
     head = row(mark, Piece(f"{run.id} {said}", Ink.STRONG), f"{where}: {cause.text}")
     wanted = cause.why in (
         Why.SMOKE_FAILED,

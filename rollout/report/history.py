@@ -10,7 +10,7 @@ from rollout.report import words
 from rollout.report.rows import Ink, Part, Piece, Row, columns
 
 _GOOD = {"completed", "undone"}
-_OPEN = {"running", "waiting_approval", "paused", "rolling_back"}
+_OPEN = {"running", "waiting_approval", "waiting_window", "paused", "rolling_back"}
 
 
 def history_table(runs: Sequence[Run], now: float) -> tuple[Row, ...]:

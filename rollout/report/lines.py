@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from rollout.domain import events as e
+from rollout.domain import approvals, events as e
 from rollout.domain.answers import Example
 from rollout.domain.run import Phase, Run
 from rollout.domain.units import spell_duration
@@ -15,7 +15,7 @@ from rollout.report.again import PLAIN, Again
 from rollout.report.onward import next_command
 from rollout.report.rows import Ink
 
-Work = e.Intended | e.EffectFailed | e.SetPointReached | e.StagePassed | e.LogsCollected
+Work = e.Intended | e.EffectFailed | e.SetPointReached | e.StagePassed | e.LogsCollected | e.Pruned
 Check = (
     e.PreflightChecked
     | e.SmokeTested
@@ -34,7 +34,8 @@ Move = (
     | e.RolledBack
     | e.Ended
 )
-Leave = e.LeaveBegan | e.ShareLowered | e.Left
+Late = e.LooseCallFound | e.LateCallLanded | e.Audited
+Leave = e.LeaveBegan | e.ShareLowered | e.ShareRestored | e.Unwatched | e.Left
 
 
 def sentence(event: e.Event, run: Run) -> str:
@@ -47,6 +48,8 @@ def sentence(event: e.Event, run: Run) -> str:
         return _checked(event, run)
     if isinstance(event, Leave):
         return _leaving(event, run)
+    if isinstance(event, Late):
+        return _late(event)
     return _moved(event, run)
 
 
@@ -63,6 +66,8 @@ def _worked(event: Work) -> str:
             return f"stage {stage} passed" + (f": {note}" if note else "")
         case e.LogsCollected(deployment, text):
             return _kept(deployment, text)
+        case e.Pruned(below):
+            return f"what was written before entry {below} was forgotten"
         case _:
             assert_never(event)
 
@@ -122,12 +127,30 @@ def _moved(event: Move, run: Run) -> str:
             assert_never(event)
 
 
+def _late(event: Late) -> str:
+    match event:
+        case e.LooseCallFound(effect):
+            return f"an earlier runner may still send: {words.order(effect)}"
+        case e.LateCallLanded(effect, split):
+            return f"a late call of an earlier runner landed: {words.order(effect)}; found {split}"
+        case e.Audited(ok, text):
+            return f"late calls looked for: {text}" if ok else f"NOT put right: {text}"
+        case _:
+            assert_never(event)
+
+
 def _leaving(event: Leave, run: Run) -> str:
     match event:
         case e.LeaveBegan(share):
             return f"nobody will guard it for a while: {run.candidate} keeps {share} % at most"
         case e.ShareLowered(split):
             return f"read back {split}, to be left alone with"
+        case e.ShareRestored(split):
+            return f"read back {split}, as before the last runner left"
+        case e.Unwatched(start, end, what):
+            return f"not known from {words.moment(start)} to {words.moment(end)}: {what}"
+        case e.Left(_, ""):
+            return "left: interrupted; the next one may go on at once"
         case e.Left(next_check, on):
             return f"left, waiting for {on}; to be looked at again at {words.moment(next_check)}"
         case _:
@@ -156,8 +179,10 @@ def _ordered(event: e.Order) -> str:
             return f"{by} aborted the run{' and keeps the split' if keep_traffic else ''}{said}"
         case e.RetryOrdered(by):
             return f"{by} lets the stage be tried again{said}"
-        case e.Superseded(by):
-            return f"{by} put an edited plan in its place{said}"
+        case e.Superseded(by, keep_traffic=stays):
+            return (
+                f"{by} put an edited plan in its place{'' if stays else ', once it is back'}{said}"
+            )
         case _:
             assert_never(event)
 
@@ -196,15 +221,27 @@ def waiting(run: Run, on: str, until: float | None, again: Again = PLAIN) -> str
     stage = f"stage {run.stage.id}" if run.stage else "the run"
     if on == "approval":
         give = again.completed(f"Give it: rollout approve {run.id}")
-        return f"{stage} waits for an approval. {give}"
+        return f"{stage} waits for an approval{_lacking(run)}. {give}"
+    if on == "window":
+        opens = f"; the window opens at {words.moment(until)}" if until is not None else ""
+        return f"{stage} waits for its window{opens}"
     if on == "person" and run.phase is Phase.HELD:
-        return f"{stage} is held; its guard goes on. {next_command(run, again)}"
+        return f"{stage} is held; its guard goes on. {next_command(run, again, driven=True)}"
     if on == "person":
         going = again.completed(f"Let it go on: rollout resume {run.id}")
         return f"{stage} waits for a person. {going}"
     limit = f" until {words.moment(until)}" if until is not None else ""
     named = {"timer": "its timer", "retry": "the next attempt", "provisioning": "the endpoint"}
     return f"{stage} waits for {named.get(on, on)}{limit}"
+
+
+def _lacking(run: Run) -> str:
+    """How far an approval of several people, or of named ones, is."""
+    work, stage = approvals.asked(run), run.stage
+    if work is None or stage is None:
+        return ""
+    far = f" ({approvals.standing(run, stage, work)})" if work.count > 1 else ""
+    return f"{far} by {approvals.who_may(run, work)}" if work.by else far
 
 
 def told(notice: Notice, again: Again = PLAIN) -> str:

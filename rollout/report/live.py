@@ -14,6 +14,7 @@ from rich.text import Text
 from rollout.domain.run import Phase, Run
 from rollout.ports.observer import Alert, Appended, Notice, Waiting, Watched
 from rollout.report.again import PLAIN, Again
+from rollout.report.drifting import drift_of, drift_rows
 from rollout.report.lines import told
 from rollout.report.rows import Ink, Row, row
 from rollout.report.sanitise import line
@@ -125,7 +126,7 @@ class LiveTree:
         now = seen.now + (self._monotonic() - self._read)
         trails: dict[str, Trail] = {**self._trails}
         moved = replace(seen, now=now, trails=trails)
-        return (*tree(moved), *foot)
+        return (*tree(moved), *drift_rows(drift_of(seen.run)), *foot)
 
     def _drawn(self) -> Group:
         return Group(*map(rendered, self.rows()))

@@ -24,6 +24,7 @@ from rollout.runtime.preview import Preview, Step
 
 _INKS = {"+": Ink.GOOD, "~": Ink.WARN, "-": Ink.BAD}
 _WIDTH, _LEAD = 100, 9
+_BETWEEN = (300.0, 3600.0)  # seconds between two ticks, as examples
 _POWER = (
     *("check", "rolls back", "chance", "80 % in", "x2, +50 %", "finds", "crash"),
     *("passes", "80 % in"),
@@ -47,6 +48,8 @@ def plan_table(preview: Preview, version: str, file: str) -> tuple[Row, ...]:
         rows += [*_step_rows(preview.steps), ()]
     if preview.outlook is not None and preview.outlook.stages:
         rows += [*_power(preview.outlook), (), *_exposure(preview.outlook), ()]
+    if preview.steps and preview.unattended:
+        rows += [*_wrapped(Piece("Guard", Ink.STRONG), _unattended(preview)), ()]
     if preview.checks:
         rows += [*_checks(preview.checks), ()]
     for text in preview.warnings:
@@ -146,14 +149,16 @@ def _sum(preview: Preview, file: str) -> tuple[Row, ...]:
         text = f"Nothing to do: {run.id} did this very work and was {_was(run)}{when}."
         return (row(text), row(f"Do it again: rollout apply {shlex.quote(file)} --again"))
     if standing.course is Course.BLOCKED and run is not None:
-        return (row(f"Another run is open. Look: rollout status {run.id}"),)
+        other = f"Or put this plan in its place: rollout apply {shlex.quote(file)} --supersede"
+        return (row(f"Another run is open. Look: rollout status {run.id}. {other}"),)
     count = preview.changes
     text = f"{count['add']} to add, {count['change']} to change, {count['delete']} to delete."
-    verb = "Resume it" if standing.course is Course.RESUME else "Apply it"
-    lead = "Plan: " if standing.course is Course.START else f"{run.id if run else 'It'} is open: "
-    return (
-        row(Piece(f"{lead}{text}", Ink.STRONG), f"   {verb}: rollout apply {shlex.quote(file)}"),
-    )
+    resumes = standing.course is Course.RESUME
+    verb = "Resume it" if resumes else "Apply it"
+    lead = f"{run.id if run else 'It'} is open: " if resumes else "Plan: "
+    more = " --supersede" if standing.course is Course.SUPERSEDE else ""
+    command = f"   {verb}: rollout apply {shlex.quote(file)}{more}"
+    return (row(Piece(f"{lead}{text}", Ink.STRONG), command),)
 
 
 def _was(run: Run) -> str:
@@ -233,6 +238,19 @@ def _exposure(outlook: Outlook) -> Iterator[Row]:
     for stage in outlook.stages:
         yield from _wrapped(lead, f"{stage.title}: {_exposed(stage)}")
         lead = Piece("")
+
+
+def _unattended(preview: Preview) -> str:
+    """Whose requests a bad candidate answers while nobody is there to see it."""
+    share, name = preview.unattended, preview.plan.candidate.name
+    known = preview.outlook.baseline.rps if preview.outlook else None
+    asks = "The rate of requests is not known."
+    if known is not None:
+        spans = ((each, known.value * share / 100 * each) for each in _BETWEEN)
+        counts = ", ".join(f"{_about(count)} in {spell_duration(each)}" for each, count in spans)
+        asks = f"Between ticks a bad one answers users' requests: {counts}."
+    kept = f"{name} keeps up to {share} % while no runner is there: nobody guards it then."
+    return f"{kept} {asks}"
 
 
 def _exposed(stage: StageForecast) -> str:

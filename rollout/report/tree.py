@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from rollout.domain import approvals, windows
 from rollout.domain.plan import Approve, Create, Scale, Stage, Wait
 from rollout.domain.run import Phase, Run, Split, Step, Why
 from rollout.domain.units import spell_duration
@@ -173,9 +174,13 @@ def _named(word: Judgement) -> str:
 
 def _entering(view: View, stage: Stage) -> str:
     run = view.run
-    begins = run.since + stage.after
+    begins = run.began + stage.after
     if view.now < begins:
         return f"begins in {spell_duration(begins - view.now)}"
+    opens = windows.waited_for(run, view.now)
+    if opens is not None:
+        wait = spell_duration(opens - view.now)
+        return f"window opens at {words.moment(opens)}, in {wait}"
     if run.intent is None:
         return ""
     text = "provisioning" if isinstance(stage.work, Create | Scale) else words.order(run.intent)
@@ -185,10 +190,7 @@ def _entering(view: View, stage: Stage) -> str:
 def _observing(view: View, stage: Stage) -> str:
     run, word = view.run, view.word
     if isinstance(stage.work, Approve):
-        limit = stage.work.expires
-        left = f" within {spell_duration(run.since + limit - view.now)}" if limit else ""
-        give = view.again.completed(f"Approve: rollout approve {run.id}")
-        return f"waiting for a person{left}. {give}"
+        return _approving(view, stage, stage.work)
     if isinstance(stage.work, Wait) and view.now < run.since + stage.work.seconds:
         spent = view.now - run.since
         left = spell_duration(stage.work.seconds - spent)
@@ -196,6 +198,16 @@ def _observing(view: View, stage: Stage) -> str:
     if stage.gate is None:
         return ""
     return _gate(stage.gate, word)
+
+
+def _approving(view: View, stage: Stage, work: Approve) -> str:
+    run = view.run
+    limit = approvals.until(run, work)
+    left = "" if limit is None else f" within {spell_duration(max(0.0, limit - view.now))}"
+    whom = "a person" if work.count == 1 else approvals.standing(run, stage, work)
+    by = f" by {approvals.who_may(run, work)}" if work.by else ""
+    give = view.again.completed(f"Approve: rollout approve {run.id}")
+    return f"waiting for {whom}{by}{left}. {give}"
 
 
 def _gate(name: str, word: Judgement | None) -> str:
@@ -223,6 +235,9 @@ def _beneath(view: View, trunk: str) -> list[Row]:
     rows: list[Row] = []
     if view.alert:
         rows.append(row(trunk, Piece(f"! {view.alert}", Ink.WARN)))
+    if run.crashes > 1 and not run.final:
+        text = f"! {run.crashes} runners in a row died here"
+        rows.append(row(trunk, Piece(text, Ink.WARN)))
     if word is None or not _telling(run):
         return rows
     checks = check_rows(word.checks, run, view.trails)

@@ -5,19 +5,23 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
+import shlex
 from dataclasses import dataclass, replace
 from enum import Enum
 
 from rollout.domain.advance import undone
 from rollout.domain.codec import encode
+from rollout.domain.endpoint import Effect
 from rollout.domain.errors import Locked, UsageError
-from rollout.domain.events import AbortOrdered
+from rollout.domain.events import AbortOrdered, LooseCallFound
 from rollout.domain.plan import Plan
 from rollout.domain.roles import BASELINE, CANDIDATE
 from rollout.domain.run import Phase, Run, Split
 from rollout.ports.endpoint import Endpoint
 from rollout.ports.store import Conflict
+from rollout.runtime import superseding
 from rollout.runtime.journal import Journal
+from rollout.runtime.lease import Before
 
 KEPT_REQUESTS = 65536  # bytes of request bodies that are kept with the run, one at least
 
@@ -29,6 +33,7 @@ class Course(Enum):
     RESUME = "resume"
     NOTHING = "nothing"
     BLOCKED = "blocked"
+    SUPERSEDE = "supersede"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +51,14 @@ class Standing:
     run: Run | None
 
 
-def stand(plan: Plan, endpoint: Endpoint, run: Run | None, *, again: bool = False) -> Standing:
+def stand(
+    plan: Plan,
+    endpoint: Endpoint,
+    run: Run | None,
+    *,
+    again: bool = False,
+    supersede: bool = False,
+) -> Standing:
     """Compare a plan with the endpoint's newest run.
 
     Work that has ended counts as done only while the endpoint still shows it: after a
@@ -57,6 +69,10 @@ def stand(plan: Plan, endpoint: Endpoint, run: Run | None, *, again: bool = Fals
         endpoint: Its endpoint.
         run: The newest run of the endpoint's journal.
         again: Begin anew although the same work has ended already.
+        supersede: Take the place of another plan's open run.
+
+    Raises:
+        UsageError: that run is past its point of no return.
     """
     parts = (plan.digest, endpoint.digest(CANDIDATE), endpoint.key)
     identity = hashlib.sha256("\n".join(parts).encode()).hexdigest()
@@ -65,7 +81,10 @@ def stand(plan: Plan, endpoint: Endpoint, run: Run | None, *, again: bool = Fals
     if not run.final and run.identity != identity and untouched(run):
         return Standing(Course.START, identity, run)
     if not run.final:
-        course = Course.RESUME if run.identity == identity else Course.BLOCKED
+        other = Course.SUPERSEDE if supersede else Course.BLOCKED
+        course = Course.RESUME if run.identity == identity else other
+        if course is Course.SUPERSEDE:
+            superseding.check(run)
         return Standing(course, identity, run)
     settled = run.phase in (Phase.COMPLETED, Phase.ROLLED_BACK)
     same = run.identity == identity and settled and not again
@@ -79,18 +98,40 @@ def untouched(run: Run) -> bool:
     return run.phase is Phase.HELD and run.captured is None
 
 
-def own(plan: Plan, endpoint: Endpoint, journal: Journal, standing: Standing, by: str) -> Run:
-    """Start or resume, as the owner of the journal from here on.
+def own(
+    plan: Plan,
+    endpoint: Endpoint,
+    journal: Journal,
+    standing: Standing,
+    by: str,
+    before: Before = Before.RELEASED,
+    message: str = "",
+) -> Run:
+    """Start, resume, or take another run's place, as the owner of the journal from here on.
+
+    Args:
+        plan: What is to be done.
+        endpoint: Where.
+        journal: As just read.
+        standing: The plan against it.
+        by: Who wants it.
+        before: How the owner before left the lease.
+        message: Why another run's place is taken.
 
     Raises:
         Locked: another plan's run is open on this endpoint.
+        UsageError: the other run is past its point of no return.
     """
     run = standing.run
     if standing.course is Course.BLOCKED and run is not None:
-        raise _locked(run, "an edited form of this plan" if run.plan == plan.name else run.plan)
+        edited = run.plan == plan.name
+        raise _locked(run, "an edited form of this plan" if edited else run.plan, plan)
     if standing.course is Course.RESUME and run is not None:
-        return resume(journal)
-    return _started(journal, _fresh(plan, endpoint, standing.identity, by, journal.now()), plan)
+        return resume(journal, before)
+    fresh = fresh_run(plan, endpoint, standing.identity, by, journal.now())
+    if standing.course is Course.SUPERSEDE:
+        superseding.end(journal, resume(journal, before), fresh, message)
+    return _started(journal, superseding.inherited(fresh, journal.run, endpoint), plan)
 
 
 def _started(journal: Journal, fresh: Run, plan: Plan) -> Run:
@@ -101,46 +142,56 @@ def _started(journal: Journal, fresh: Run, plan: Plan) -> Run:
             journal.order(AbortOrdered(fresh.author, message="Another plan takes its place."))
             continue
         if newest is not None and not newest.final:
-            raise _locked(newest, newest.plan)
+            raise _locked(newest, newest.plan, plan)
         try:
             return journal.start(fresh, kept(plan), plan.file)
         except Conflict:  # a late order, to a run that is over
             journal.refresh()
 
 
-def _locked(run: Run, what: str) -> Locked:
+def _locked(run: Run, what: str, plan: Plan) -> Locked:
+    file = shlex.quote(plan.file or "PLAN")
     return Locked(
         f"{run.id} of {what} is open ({run.phase.value}) on {run.endpoint}.",
-        do=f"Finish it with its own file, or end it: rollout abort {run.id}",
+        do=f"Finish it with its own file as it was, end it (rollout abort {run.id}), "
+        f"or put this plan in its place: rollout apply {file} --supersede",
     )
 
 
-def resume(journal: Journal) -> Run:
-    """Take over the open run of the journal."""
+def resume(journal: Journal, before: Before = Before.RELEASED) -> Run:
+    """Take over the newest run of the journal, whose owner left the lease like this."""
     while True:
         run = journal.refresh()
         if run is None:
             raise UsageError("There is nothing to resume.", do="Begin: rollout apply PLAN")
+        call = journal.open_call() if before.contested else None
         try:
-            journal.take()
+            journal.take(crashed=before.crashed, contested=before.contested)
         except Conflict:
             continue
-        return journal.run or run
+        return _noted(journal, call) or run
+
+
+def _noted(journal: Journal, call: Effect | None) -> Run | None:
+    """Note what an owner that may still live was about to send, unless the run knows already."""
+    while (run := journal.run) is not None and call is not None and call not in run.loose:
+        try:
+            return journal.append(LooseCallFound(call))
+        except Conflict:  # a person's order came first
+            continue
+    return journal.run
 
 
 def undo(journal: Journal, last: Run, plan: Plan, by: str) -> Run:
     """Begin a run that takes the endpoint back to where ``last`` found it.
+
+    Whether everything is there for that, ``rollout.runtime.undoing`` says.
 
     Raises:
         Locked: another run is open on this endpoint.
     """
     if last.captured is None:
         raise UsageError(f"{last.id} changed nothing.", do="List the runs: rollout history")
-    if last.deleted:
-        raise UsageError(
-            f"{last.id} deleted {last.baseline}, so there is nothing to go back to.",
-            do=f"Apply a plan with {last.candidate} as baseline and the old model as candidate.",
-        )
     return _started(journal, undone(last, new_id(), by, journal.now()), plan)
 
 
@@ -161,7 +212,8 @@ def kept(plan: Plan) -> str:
     return json.dumps(encode(replace(plan, requests=tuple(few))), separators=(",", ":"))
 
 
-def _fresh(plan: Plan, endpoint: Endpoint, identity: str, by: str, now: float) -> Run:
+def fresh_run(plan: Plan, endpoint: Endpoint, identity: str, by: str, now: float) -> Run:
+    """A run of this plan at its very beginning, not yet in any journal."""
     return Run(
         id=new_id(),
         plan=plan.name,
@@ -181,4 +233,6 @@ def _fresh(plan: Plan, endpoint: Endpoint, identity: str, by: str, now: float) -
         file=plan.file,
         labels=plan.labels,
         deadline=None if plan.deadline is None else now + plan.deadline,
+        windows=plan.windows,
+        values=plan.values,
     )

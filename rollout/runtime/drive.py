@@ -7,21 +7,27 @@ outcome that was not read back is never recorded. The loop may be killed between
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import assert_never
 
+from rollout.domain.auditing import SETTLE, spelled
 from rollout.domain.decide import decide
 from rollout.domain.decisions import Act, Ask, Decision, On, Question, Record, Rest, Wait
 from rollout.domain.endpoint import Effect, Seen
-from rollout.domain.errors import EndpointError, EndpointRefused, NotLoggedIn
+from rollout.domain.errors import EndpointError, EndpointRefused, Fenced, NotLoggedIn
 from rollout.domain.events import (
     AnswersDiffered,
+    Audited,
     EffectFailed,
     Event,
     Held,
     Intended,
+    LateCallLanded,
+    Left,
     LogsCollected,
     Measured,
+    Order,
     PreflightChecked,
     RollbackProbed,
     RollbackUnverified,
@@ -36,6 +42,7 @@ from rollout.ports.store import Conflict
 from rollout.runtime.journal import Journal
 from rollout.runtime.lease import Lease
 from rollout.runtime.meter import Meter
+from rollout.runtime.patience import Patience, only_mirrored
 from rollout.runtime.probe import smoke, verify
 
 LOG_SIZE = 65536  # characters of a deployment's last words, kept in the journal
@@ -44,6 +51,14 @@ ALERT_EVERY = 10.0  # seconds between two alerts about an endpoint that is out o
 
 def _nothing(label: str) -> None:
     """The default of ``Driver.mark``."""
+
+
+class LateCall(Fenced):
+    """A runner learned that it had been taken over only after it had sent a call, ``effect``."""
+
+    def __init__(self, fenced: Fenced, effect: Effect) -> None:
+        super().__init__(fenced.what, do=fenced.do)
+        self.effect = effect
 
 
 @dataclass(slots=True)
@@ -61,6 +76,8 @@ class Driver:
         load: Traffic that the plan asks the runner to send; None: none.
         stopping: Says of the run as it stands whether to leave it; asked between two steps.
         mark: Called with a label at every point where a crash would be interesting.
+        patience: How long it waits for something that is due, before it leaves.
+        ordering: What this runner orders of its own, of the run as it stands; asked between two steps.
     """
 
     plan: Plan
@@ -73,8 +90,11 @@ class Driver:
     load: Load | None = None
     stopping: Callable[[Run], bool] = lambda _: False
     mark: Callable[[str], None] = _nothing
+    patience: Patience = field(default_factory=Patience)
+    ordering: Callable[[Run], Order | None] = lambda _: None
     _alerted: float = field(default=float("-inf"), init=False)
     _trouble: str = field(default="", init=False)
+    _sent: Effect | None = field(default=None, init=False)
 
     def drive(self) -> Run | None:
         """Go on from wherever the journal says the run stands.
@@ -83,7 +103,7 @@ class Driver:
             The run when nothing is due any more, or when ``stopping`` said so.
 
         Raises:
-            Fenced: another runner took over; nothing was done since.
+            Fenced: another runner took over; nothing was done since, but for a ``LateCall``.
             NotLoggedIn: the endpoint does not know who asks, and has not been touched yet.
             StoreError: the journal is out of reach; the endpoint stays as it is.
         """
@@ -91,13 +111,23 @@ class Driver:
         try:
             while True:
                 run = self.journal.refresh()
-                if run is None or run.final or self.stopping(run):
+                self._sent = None  # this runner was still the owner when the call had returned
+                if run is None or _settled(run):
                     return run
+                if (order := self.ordering(run)) is not None:
+                    self._unless_overtaken(order)
+                    continue
+                if self.stopping(run):
+                    return self._interrupted(run)
                 self.lease.beat()
                 if not self._step(run):
                     return self.journal.run
                 if self._given_up(run, self.clock.monotonic() - began):
                     return self.journal.run
+        except Fenced as error:
+            if self._sent is None:
+                raise
+            raise LateCall(error, self._sent) from error
         finally:
             self.meter.hearing.probes.stop()
             if self.load is not None:
@@ -109,13 +139,31 @@ class Driver:
         self.mark("after read")
         now = self.journal.now()
         decision = decide(run, seen, now) if seen is not None else _blind(run, now)
-        if isinstance(decision, Rest):
-            return False
+        pace, began = self.endpoint.measure_pace, self.clock.monotonic()
+        parting = self.patience.parting(run, seen, decision, now, self.meter, pace)
         try:
+            if parting is not None:
+                self._append(parting)
+                return not isinstance(parting, Left)
+            if isinstance(decision, Rest):
+                return False
             self._follow(run, seen, decision)
         except Conflict:
             return True  # a person's order came first: decide again with it
+        self.patience.count(decision, self.clock.monotonic() - began)
+        if (text := self.patience.staying(run, seen)) is not None:
+            self._tell(Alert(run, text, now))
         return True
+
+    def _interrupted(self, run: Run) -> Run | None:
+        """Leave at once, and say so: the next runner need not wait for anything."""
+        if run.phase in (Phase.RUNNING, Phase.PAUSED, Phase.ROLLING_BACK):
+            self._unless_overtaken(Left(self.journal.now(), ""))
+        return self.journal.run
+
+    def _unless_overtaken(self, event: Event) -> None:
+        with suppress(Conflict):  # a person's order came first, and is in the journal
+            self._append(event)
 
     def _given_up(self, before: Run, seconds: float) -> bool:
         """Whether the last step left the run to a person, or a late rollback took too long again."""
@@ -145,6 +193,8 @@ class Driver:
                 self._ask(run, question, seen)
             case Record(event):
                 self._append(event)
+                if (text := _alarming(event)) is not None:
+                    self._tell(Alert(run, text, self.journal.now()))
                 if isinstance(event, Held):
                     failed = event.cause.why in (Why.BOOTSTRAP_FAILED, Why.BASELINE_FAILED)
                     self._collect(run, run.baseline if failed else run.candidate)
@@ -162,8 +212,13 @@ class Driver:
         self.mark("after intent")
         if not self.lease.may_act(self.endpoint.call_seconds):
             return  # the append took that long: decide again, the intent is due as before
+        self._sent = effect
         try:
-            self.endpoint.perform(effect, run=run.id, hold=self.lease.hold)
+            head = self.journal.head
+            self.endpoint.perform(effect, run=run.id, hold=self.lease.hold, head=head)
+        except Fenced:
+            self._sent = None  # the lease is looked at last, before the request
+            raise
         except EndpointError as error:
             refused = isinstance(error, EndpointRefused)
             self._append(EffectFailed(effect, str(error), refused))
@@ -231,11 +286,13 @@ class Driver:
         if self.load is not None:
             self.load.start()
         self.meter.hearing.probes.start()
-        mirrored = seen is not None and _mirrored(run, seen)
+        mirrored = seen is not None and only_mirrored(run, seen)
         measured = self.meter.measure(run, mirrored=mirrored)
         if self.meter.trouble:
             self._alert(run, f"Measurements cannot be read: {self.meter.trouble}")
         # Before the measurement: it may be the one that ends the stage.
+        for gap in self.meter.fresh_gaps():
+            self._append(gap)
         if (differing := self.meter.hearing.fresh_examples()) and run.stage is not None:
             self._append(AnswersDiffered(run.stage.id, differing))
         if measured is not None:
@@ -244,7 +301,8 @@ class Driver:
             self._tell(Waiting(run, On.PERSON.value, None, self.journal.now()))
         if self.meter.judgement is not None:
             self._tell(Watched(run, self.meter.judgement, self.journal.now()))
-        self.clock.sleep(self.endpoint.pace)
+        if not self.meter.behind:
+            self.clock.sleep(self.endpoint.pace)
         return None
 
     def _verify(self, run: Run) -> RollbackProbed:
@@ -276,12 +334,24 @@ def until_held(stopping: Callable[[], bool]) -> Callable[[Run], bool]:
 
 def _over(run: Run) -> bool:
     """Whether a runner leaves here; a held run is left once nothing is due in it."""
-    return run.final or run.phase is Phase.UNVERIFIED
+    return _settled(run) or run.phase is Phase.UNVERIFIED
 
 
-def _mirrored(run: Run, seen: Seen) -> bool:
-    """Whether the candidate shows itself in mirrored copies only; by hand it may be otherwise."""
-    return bool(seen.mirror.get(run.candidate)) and not seen.traffic.get(run.candidate)
+def _settled(run: Run) -> bool:
+    """Whether nothing more will happen to the run, nor to its endpoint by calls that came late."""
+    return run.final and (not run.unaudited or bool(run.leftover))
+
+
+def _alarming(event: Event) -> str | None:
+    """What a person should know at once of an event."""
+    match event:
+        case LateCallLanded(effect, split):
+            what = f"A late call of an earlier runner landed, the {spelled(effect)}"
+            return f"{what}; the endpoint has {split}. It is undone."
+        case Audited(ok=False, text=text):
+            return text
+        case _:
+            return None
 
 
 def _refusal(question: Question, error: EndpointError) -> Event | None:
@@ -303,6 +373,8 @@ def _blind(run: Run, now: float) -> Decision:
     """What is due while the endpoint cannot be read: only a late rollback changes its word."""
     if run.phase is Phase.HELD and not run.share:
         return Rest()
+    if run.final and now >= (run.ended or 0.0) + SETTLE:
+        return Rest()  # whoever comes next audits it
     overdue = not run.checked and now >= run.since + run.on_failure.verify_within
     if run.phase is Phase.ROLLING_BACK and overdue:
         return Record(RollbackUnverified("The endpoint cannot be read."))

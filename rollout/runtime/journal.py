@@ -6,22 +6,21 @@ The fencing epoch is an event of the same stream, so that taking over and append
 
 from __future__ import annotations
 
-import hashlib
 import json
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 from rollout.domain.advance import advance
 from rollout.domain.codec import decode, encode
+from rollout.domain.endpoint import Effect
 from rollout.domain.errors import Fenced, StoreError
-from rollout.domain.events import Event, Order, OwnerTook, RunStarted
+from rollout.domain.events import Event, Intended, Order, OwnerTook, Pruned, RunStarted
 from rollout.domain.run import Run
 from rollout.ports.store import Conflict, Record, Store
+from rollout.runtime.chain import ORIGIN, body_of, chained, check, digest_of, readable
+from rollout.runtime.upcast import VERSION, current
 
-VERSION = 1
-ORIGIN = "0" * 64  # what the first event of a stream says came before it
 TRIES = 50  # of a person's order against a busy runner
 
 
@@ -51,18 +50,14 @@ class Entry:
 
 
 def read_entry(record: Record) -> Entry:
-    """The entry in a stored record.
+    """The entry in a stored record, whatever version wrote it.
 
     Raises:
-        StoreError: it is not ours, or from a newer version: nothing is guessed.
+        NewerJournal: a newer version wrote it: nothing is guessed.
+        StoreError: it is not ours.
     """
-    with _readable(record):
-        body = json.loads(record.body)
-        if body["v"] > VERSION:
-            raise StoreError(
-                f"The journal was written by a newer rollout (event version {body['v']}).",
-                do="Upgrade this one: pip install --upgrade rollout",
-            )
+    with readable(record):
+        body = current(body_of(record))
         event: Event = decode(Event, body["event"])  # type: ignore[arg-type]  # a union is no type[T]
         return Entry(
             seq=record.seq,
@@ -71,29 +66,9 @@ def read_entry(record: Record) -> Entry:
             by=body["by"],
             event=event,
             state=decode(Run, body["state"]),
-            digest=_digest(record),
+            digest=digest_of(record),
             previous=body["prev"],
         )
-
-
-@contextmanager
-def _readable(record: Record) -> Iterator[None]:
-    try:
-        yield
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise StoreError(
-            f"Entry {record.seq} of the journal is not readable: {error!r}.",
-            do="Restore the journal from a backup; nothing was changed.",
-        ) from error
-
-
-def _digest(record: Record) -> str:
-    return hashlib.sha256(record.body).hexdigest()
-
-
-def _previous(record: Record) -> str:
-    with _readable(record):
-        return str(json.loads(record.body)["prev"])
 
 
 class Journal:
@@ -117,9 +92,15 @@ class Journal:
         """The present state; None for an endpoint without a story."""
         return self.last.state if self.last else None
 
+    @property
+    def head(self) -> str:
+        """SHA-256 of the newest entry known; empty: there is none."""
+        return self.last.digest if self.last else ""
+
     def now(self) -> float:
-        """The store's time, Unix seconds."""
-        return self._store.now()
+        """The store's time, Unix seconds; never before what is written already."""
+        now = self._store.now()
+        return now if self.last is None else max(now, self.last.at)
 
     def refresh(self) -> Run | None:
         """Read what others appended since.
@@ -132,7 +113,7 @@ class Journal:
             self.last = read_entry(record) if record else None
         else:
             for record in self._store.read(self.stream, after=self.last.seq):
-                _follows(record, self.last.seq + 1, self.last.digest, self.stream)
+                check(record, self.last.seq + 1, self.last.digest, self.stream)
                 self.last = read_entry(record)
         self._still_owner()
         return self.run
@@ -144,14 +125,18 @@ class Journal:
                 do="This one stopped. Watch the other: rollout status -w",
             )
 
-    def take(self) -> None:
+    def take(self, *, crashed: bool = False, contested: bool = False) -> None:
         """Become the owner: from here on older owners cannot append.
+
+        Args:
+            crashed: The owner before did not leave in good order.
+            contested: It may still live.
 
         Raises:
             Conflict: somebody appended at the same moment; refresh and try again.
         """
         epoch = self.last.epoch + 1 if self.last else 1
-        self._append(OwnerTook(epoch, self._by), epoch)
+        self._append(OwnerTook(epoch, self._by, crashed, contested), epoch)
         self._mine = epoch
 
     def start(self, run: Run, source: str, file: str) -> Run:
@@ -160,6 +145,16 @@ class Journal:
         started = self._append(RunStarted(run, source, file), epoch)
         self._mine = epoch
         return started
+
+    def open_call(self) -> Effect | None:
+        """The effect that the last owner had begun, if nothing it wrote says that the call returned."""
+        if self.last is None:
+            return None
+        for record in reversed(self._store.read(self.stream, after=self.last.seq - TRIES)):
+            event = read_entry(record).event
+            if not isinstance(event, Order | Pruned):  # whoever gives those owns nothing
+                return event.effect if isinstance(event, Intended) else None
+        return None
 
     def append(self, event: Event) -> Run:
         """Append as the owner, durably.
@@ -180,7 +175,7 @@ class Journal:
             self.refresh()
             raise
 
-    def order(self, order: Order, fits: Callable[[Run], None] = lambda _: None) -> Run:
+    def order(self, order: Order | Pruned, fits: Callable[[Run], None] = lambda _: None) -> Run:
         """Append a person's order from any process, whoever owns the endpoint.
 
         Args:
@@ -204,7 +199,7 @@ class Journal:
         )
 
     def _append(self, event: Event, epoch: int) -> Run:
-        at = self._store.now()
+        at = self.now()
         state = self._after(event, at)
         body = {
             "v": VERSION,
@@ -239,17 +234,6 @@ def entries(store: Store, stream: str, run_id: str | None = None) -> Iterator[En
     Raises:
         StoreError: an entry was edited, taken out or put in since it was written.
     """
-    seq, digest = 0, ORIGIN
-    for record in store.read(stream):
-        _follows(record, seq, digest, stream)
-        seq, digest = seq + 1, _digest(record)
+    for record in chained(store.read(stream), stream):
         if run_id is None or record.run == run_id:
             yield read_entry(record)
-
-
-def _follows(record: Record, seq: int, digest: str, stream: str) -> None:
-    if (record.seq, _previous(record)) != (seq, digest):
-        raise StoreError(
-            f"Entry {record.seq} of {stream} does not follow the one before it.",
-            do="The journal was edited. Restore it from a backup.",
-        )

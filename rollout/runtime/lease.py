@@ -3,6 +3,10 @@
 It is a hint for liveness only; safety is the journal's. Expiry is judged as "the version did not
 change for ttl on my own monotonic clock", so clocks of machines are never compared. An owner that
 certainly died on this very machine is not waited for.
+
+An owner that fell silent may still live. Its calls begin early enough to end within its ttl; whoever
+takes over waits for one call more (``grace``). What a frozen process still sends after that is found
+by ``rollout.runtime.audit``.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ import shlex
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import Enum
 
 from rollout.domain.errors import EndpointAway, Fenced, Locked
 from rollout.domain.run import Run
@@ -40,8 +45,31 @@ class Owner:
         return f"{who.get('user', '?')}@{who.get('host', '?')} pid {who.get('pid', '?')}"
 
 
+class Before(Enum):
+    """How the owner before left the lease to this one."""
+
+    NOBODY = "nobody"
+    RELEASED = "released"
+    DEAD = "dead"
+    SILENT = "silent"
+    FORCED = "forced"
+
+    @property
+    def crashed(self) -> bool:
+        """Whether it did not leave in good order."""
+        return self in (Before.DEAD, Before.SILENT, Before.FORCED)
+
+    @property
+    def contested(self) -> bool:
+        """Whether it may still live, so that a call which it had begun may still land."""
+        return self in (Before.SILENT, Before.FORCED)
+
+
 class Lease:
-    """A lease held by this process since ``renewed`` (monotonic); made by ``acquire``."""
+    """A lease held by this process since ``renewed`` (monotonic); made by ``acquire``.
+
+    ``before`` says how the owner before left it.
+    """
 
     def __init__(
         self,
@@ -51,7 +79,9 @@ class Lease:
         clock: Clock,
         held: LeaseRecord,
         renewed: float,
+        before: Before = Before.NOBODY,
     ) -> None:
+        self.before = before
         self._store = store
         self._stream = stream
         self._owner = owner
@@ -111,7 +141,14 @@ class Lease:
 
 
 def acquire(
-    store: Store, stream: str, owner: Owner, clock: Clock, *, patience: float, file: str = ""
+    store: Store,
+    stream: str,
+    owner: Owner,
+    clock: Clock,
+    *,
+    patience: float,
+    grace: float = 0.0,
+    file: str = "",
 ) -> Lease:
     """Wait until the lease is free, then take it.
 
@@ -121,6 +158,8 @@ def acquire(
         owner: This process.
         clock: For waiting; only its monotonic side.
         patience: Seconds to wait for an owner that shows signs of life; 0: refuse at once.
+        grace: Seconds that a call of an owner who may still live may take to land; so much longer
+            than its ttl it must have been silent.
         file: The plan that it is for, for messages; empty: not known.
 
     Raises:
@@ -130,20 +169,21 @@ def acquire(
     version: str | None = None
     while True:
         found, now = store.lease(stream), clock.monotonic()
-        alive = found is not None and version not in (None, found.version)
+        alive = found is not None and version not in (None, found.version) and _held(found)
         if found is not None and found.version != version:
             version, since = found.version, now
-        if found is None or _free(found, owner.surely_dead, now - since):
+        before = _before(found, owner.surely_dead, now - since, grace)
+        if before is not None:
             try:
                 held = store.put_lease(
                     stream,
                     _body(owner, released=False),
                     version=found.version if found else None,
                 )
-                return Lease(store, stream, owner, clock, held, now)
+                return Lease(store, stream, owner, clock, held, now, before)
             except Conflict:
                 continue
-        if alive and now - began >= patience:
+        if found is not None and alive and now - began >= patience:
             raise _locked(store, stream, found, file)
         clock.sleep(POLL)
 
@@ -151,14 +191,27 @@ def acquire(
 def living_holder(store: Store, stream: str, dead: Dead) -> str | None:
     """Who holds the lease, as people read it; None: nobody, or one that certainly died."""
     found = store.lease(stream)
-    if found is None or _free(found, dead, 0.0):
+    if found is None or _before(found, dead, 0.0, 0.0) is not None:
         return None
     return _name(found)
 
 
-def _free(found: LeaseRecord, dead: Dead, unchanged: float) -> bool:
+def _held(found: LeaseRecord) -> bool:
+    return not json.loads(found.body)["released"]
+
+
+def _before(found: LeaseRecord | None, dead: Dead, unchanged: float, grace: float) -> Before | None:
+    """How the lease became free; None: it is not, or not yet."""
+    if found is None:
+        return Before.NOBODY
     body = json.loads(found.body)
-    return bool(body["released"]) or dead(body["owner"]) or unchanged >= body["ttl"]
+    if body["released"] and not body.get("forced"):
+        return Before.RELEASED
+    if dead(body["owner"]):
+        return Before.DEAD
+    if body["released"]:  # by a person, in the place of an owner who may still live
+        return Before.FORCED if unchanged >= grace else None
+    return Before.SILENT if unchanged >= body["ttl"] + grace else None
 
 
 def _body(owner: Owner, *, released: bool) -> bytes:

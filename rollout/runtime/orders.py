@@ -7,11 +7,11 @@ import shlex
 from contextlib import suppress
 from dataclasses import dataclass
 
-from rollout.domain import events as e
+from rollout.domain import approvals, events as e
 from rollout.domain.codec import decode
 from rollout.domain.errors import UsageError
-from rollout.domain.plan import Approve, Plan
-from rollout.domain.run import Phase, Run, Step
+from rollout.domain.plan import Plan
+from rollout.domain.run import Phase, Run
 from rollout.ports.store import Store
 from rollout.runtime.journal import Entry, Journal, entries, read_entry
 
@@ -25,12 +25,17 @@ class Found:
     at: float
 
 
-def all_runs(store: Store) -> tuple[Found, ...]:
-    """Every run of the store, newest first."""
+def all_runs(store: Store, beginning: str = "") -> tuple[Found, ...]:
+    """Every run of the store whose id begins like that, newest first.
+
+    Raises:
+        NewerJournal: a newer version wrote one of them.
+    """
     found = []
     for stream, record in store.tails():
-        entry = read_entry(record)
-        found.append(Found(stream, entry.state, entry.at))
+        if record.run.startswith(beginning):  # others may be of a newer version
+            entry = read_entry(record)
+            found.append(Found(stream, entry.state, entry.at))
     return tuple(sorted(found, key=lambda each: (each.run.started, each.at), reverse=True))
 
 
@@ -43,20 +48,19 @@ def find_run(store: Store, run_id: str | None) -> Found:
     if run_id is not None and not run_id.strip():
         # A shell makes this of a variable that is not set; it must not mean the newest run.
         raise UsageError("RUN is empty.", do="Give a run's id. List them: rollout history")
-    runs = all_runs(store)
+    runs = all_runs(store, run_id or "")
     if run_id is None:
         if not runs:
             raise UsageError(
                 "No rollout has run with this state yet.", do="Begin one: rollout apply PLAN"
             )
         return next((each for each in runs if not each.run.final), runs[0])
-    fitting = [each for each in runs if each.run.id.startswith(run_id)]
-    if len(fitting) != 1:
-        what = f"are {len(fitting)} runs" if fitting else "is no run"
+    if len(runs) != 1:
+        what = f"are {len(runs)} runs" if runs else "is no run"
         raise UsageError(
             f"There {what} whose id begins with {run_id!r}.", do="List them: rollout history"
         )
-    return fitting[0]
+    return runs[0]
 
 
 def plan_of(store: Store, found: Found) -> Plan:
@@ -73,25 +77,48 @@ def story(store: Store, found: Found) -> tuple[Entry, ...]:
 
 
 def approve(store: Store, found: Found, by: str, message: str) -> Run:
-    """Say yes to the approval stage that the run waits at."""
-    stage = found.run.stage
-    waiting = (
-        stage is not None
-        and isinstance(stage.work, Approve)
-        and found.run.step is Step.OBSERVING
-        and found.run.phase in (Phase.RUNNING, Phase.PAUSED)
-    )
-    if stage is None or not isinstance(stage.work, Approve) or not waiting:
+    """Say yes to the approval stage that the run waits at.
+
+    Raises:
+        UsageError: it waits for none, this person's word does not count here, or counts already.
+    """
+
+    def fits(newest: Run) -> None:
+        _same(newest, found.run)
+        _may_approve(newest, found.run, by)
+
+    _may_approve(found.run, found.run, by)
+    stage = found.run.stage.id if found.run.stage else ""
+    said = e.Approved(stage, found.run.digest, by, store.now(), message)
+    # What was found may be old: the newest state is asked once more, before each try.
+    return Journal(store, found.stream, by).order(said, fits)
+
+
+def _may_approve(run: Run, known: Run, who: str) -> None:
+    """See that this person's yes would count for the stage that was known to wait for it."""
+    work, stage = approvals.asked(run), run.stage
+    if work is None or stage is None or known.stage is None or stage.id != known.stage.id:
+        raise UsageError(f"{run.id} waits for no approval.", do=f"Look: rollout status {run.id}")
+    said = approvals.given(run, stage, work)
+    missing = work.count - len(said)
+    noun = "approval" if work.count == 1 else "approvals"
+    far = f"{missing} of {work.count} {noun} missing"
+    if any(approvals.same(each.by, who) for each in said):
         raise UsageError(
-            f"{found.run.id} waits for no approval.", do=f"Look: rollout status {found.run.id}"
+            f"{who} has approved {stage.id} already; {far}.",
+            do=f"Ask {approvals.who_may(run, work)}."
+            if missing > 0
+            else f"Look: rollout status {run.id}",
         )
-    if stage.work.by and by not in stage.work.by:
+    if not approvals.may(run, work, who):
+        own = not work.author and approvals.same(who, run.author)
+        why = f"you are {who}, who started it" if own else f"you are {who}"
         raise UsageError(
-            f"{stage.id} is approved by {' or '.join(stage.work.by)}; you are {by}.",
-            do="Ask one of them.",
+            f"{stage.id} is approved by {approvals.who_may(run, work)}; {why}; {far}.",
+            do="Ask one of them, or let the plan say 'approve: {author: true}'."
+            if own and not work.by
+            else "Ask one of them.",
         )
-    at = store.now()
-    return give(store, found, e.Approved(stage.id, found.run.digest, by, at, message), by)
 
 
 def give(store: Store, found: Found, order: e.Order, by: str) -> Run:
@@ -102,8 +129,7 @@ def give(store: Store, found: Found, order: e.Order, by: str) -> Run:
     """
 
     def fits(newest: Run) -> None:
-        if newest.id != found.run.id:
-            raise _over(found.run)
+        _same(newest, found.run)
         _check(newest, order)
 
     return Journal(store, found.stream, by).order(order, fits)
@@ -121,6 +147,18 @@ def close(store: Store, found: Run, stream: str, by: str, message: str) -> None:
         Journal(store, stream, by).order(order, fits)
 
 
+def _same(newest: Run, known: Run) -> None:
+    """See that the endpoint's newest run is still the one that the order is for."""
+    if newest.id == known.id:
+        return
+    if newest.supersedes == known.id:
+        raise UsageError(
+            f"The plan changed: {newest.id} of {newest.plan} has taken the place of {known.id}.",
+            do=f"Look at it first: rollout show {newest.id}",
+        )
+    raise _over(known)
+
+
 def _over(run: Run) -> UsageError:
     return UsageError(f"{run.id} is over.", do=f"Look: rollout show {run.id}")
 
@@ -128,12 +166,22 @@ def _over(run: Run) -> UsageError:
 def _check(run: Run, order: e.Order) -> None:
     if run.final:
         raise _over(run)
-    stopping = isinstance(order, e.AbortOrdered | e.Rejected)
-    if stopping and run.committed:
+    ends_as_it_is = isinstance(order, e.AbortOrdered) and order.keep_traffic
+    goes_back = isinstance(order, e.AbortOrdered | e.Rejected) and not ends_as_it_is
+    if goes_back and run.committed:
         raise UsageError(
             f"{run.id} has begun to delete {run.baseline}; there is no way back in this run.",
             do="Return later with a plan whose candidate is the old one. "
-            f"First let it end: rollout apply {shlex.quote(run.file or 'PLAN')}",
+            f"First let it end: rollout apply {shlex.quote(run.file or 'PLAN')}. "
+            f"Or leave it as it stands: rollout abort {run.id} --keep-traffic",
+        )
+    drift = run.cause.drift if run.cause is not None and run.phase is Phase.HELD else None
+    if isinstance(order, e.ResumeOrdered) and order.adopt and drift is not None and drift.lost:
+        lost = " and ".join(drift.lost)
+        raise UsageError(
+            f"A split can be adopted, {lost} cannot: {run.cause.text if run.cause else ''}",
+            do=f"Put {lost} back as it was, then: rollout retry {run.id}; "
+            f"or give up: rollout abort {run.id}",
         )
     wanted = {
         e.PauseOrdered: (Phase.RUNNING,),

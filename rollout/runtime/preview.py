@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rollout.domain import approvals, windows
 from rollout.domain.endpoint import Seen
 from rollout.domain.plan import (
     Approve,
@@ -21,9 +22,10 @@ from rollout.domain.plan import (
     Stage,
     Wait,
 )
-from rollout.domain.run import Split
+from rollout.domain.run import Run, Split
 from rollout.domain.units import spell_duration
 from rollout.ports.endpoint import Finding
+from rollout.runtime import superseding
 from rollout.runtime.begin import Course, Standing
 
 if TYPE_CHECKING:  # only to be read: most previews are made without
@@ -76,6 +78,13 @@ class Preview:
     checks: tuple[Finding, ...] = ()
 
     @property
+    def unattended(self) -> int:
+        """The candidate's live percent that ticks may leave behind at most; 0: none."""
+        live = [each.work.percent for each in self.plan.stages if isinstance(each.work, Shift)]
+        most = self.plan.guard.unattended
+        return min([max(live, default=0), *([] if most is None else [most])])
+
+    @property
     def changes(self) -> dict[str, int]:
         """How many steps add, change and delete."""
         return {
@@ -99,13 +108,24 @@ def preview_of(
     standing: Standing,
     outlook: Outlook | None = None,
     checks: tuple[Finding, ...] = (),
+    fresh: Run | None = None,
 ) -> Preview:
-    """Lay the plan over the endpoint as it is; the outlook's warnings come after the others."""
+    """Lay the plan over the endpoint as it is; the outlook's warnings come after the others.
+
+    Args:
+        plan: The plan.
+        seen: The endpoint.
+        standing: The plan against its journal.
+        outlook: What the gates would tell.
+        checks: What the pre-checks say.
+        fresh: The run that applying it would begin; None: nobody asks what it would take over.
+    """
     if standing.course is Course.NOTHING:
         return Preview(plan, seen, standing, ())
     run = standing.run
     behind = run.at if run is not None and standing.course is Course.RESUME else 0
-    share = 0
+    taken = _taken_over(standing, fresh)
+    share = taken.share if taken is not None else 0
     steps = []
     for at, stage in enumerate(plan.stages):
         step = _step(plan, stage, seen, share)
@@ -113,7 +133,9 @@ def preview_of(
             share = stage.work.percent
         if at >= behind and step is not None:
             steps.append(step)
-    warnings = _warnings(plan, seen, standing) + (outlook.warnings if outlook else ())
+    warnings = _superseding(standing, fresh) + _unapprovable(plan, fresh)
+    warnings += _warnings(plan, seen, standing, taken)
+    warnings += outlook.warnings if outlook else ()
     return Preview(plan, seen, standing, tuple(steps), warnings, outlook, checks)
 
 
@@ -201,14 +223,51 @@ def _waits(plan: Plan, stage: Stage) -> str:
         limit = gate.max_duration + more.extend_seconds * more.times
         waits.append(f"gate {gate.name}, at most {spell_duration(limit)}")
     if isinstance(stage.work, Approve):
-        waits.append(" or ".join(stage.work.by) or "anybody")
+        waits.append(_approvers(stage.work))
+    if any(windows.applies(each, stage) for each in plan.windows):
+        waits.append("window")
     return " · ".join(waits)
 
 
-def _warnings(plan: Plan, seen: Seen, standing: Standing) -> tuple[str, ...]:
+def _approvers(work: Approve) -> str:
+    who = " or ".join(work.by) or ("anybody" if work.author else "anybody but the author")
+    return who if work.count == 1 else f"{work.count} of {who}"
+
+
+def _taken_over(standing: Standing, fresh: Run | None) -> Run | None:
+    """The run whose split and captured split the new one takes over."""
+    run = standing.run
+    if fresh is None or run is None or run.captured is None or superseding.must_go_back(fresh, run):
+        return None
+    over = standing.course is Course.SUPERSEDE or superseding.abandoned(run)
+    return run if over else None
+
+
+def _superseding(standing: Standing, fresh: Run | None) -> tuple[str, ...]:
+    """What becomes of another run, and from where on the plan begins."""
+    run = standing.run
+    if run is None or fresh is None:
+        return ()
+    if superseding.must_go_back(fresh, run) and standing.course is not Course.BLOCKED:
+        text = (
+            f"{run.id} of {run.plan} comes first: it goes back to {run.captured}, and is verified, "
+        )
+        return (f"{text}before this plan begins.",)
+    taken = _taken_over(standing, fresh)
+    if taken is None:
+        ends = standing.course is Course.SUPERSEDE
+        return (f"{run.id} of {run.plan} ends; it has changed nothing yet.",) if ends else ()
+    text = (
+        f"{run.id} of {run.plan} ends with its split as it is ({taken.expected}). This plan begins "
+    )
+    return (f"{text}with its first stage; a rollback would restore {taken.captured}.",)
+
+
+def _warnings(plan: Plan, seen: Seen, standing: Standing, taken: Run | None) -> tuple[str, ...]:
     found = []
     run = standing.run
-    if standing.course is Course.START and not _startable(plan, seen):
+    cleared = taken is not None or superseding.abandoned(run)
+    if standing.course is Course.START and not cleared and not _startable(plan, seen):
         has = (
             f"the endpoint has: {Split.of(seen)}" if seen.exists else "the endpoint does not exist"
         )
@@ -218,11 +277,29 @@ def _warnings(plan: Plan, seen: Seen, standing: Standing) -> tuple[str, ...]:
         )
     if standing.course is Course.BLOCKED and run is not None:
         found.append(
-            f"{run.id} of {run.plan} is open ({run.phase.value}); applying would end in exit 30."
+            f"{run.id} of {run.plan} is open ({run.phase.value}); applying would end in exit 30, "
+            "unless with --supersede."
         )
     if not any(isinstance(stage.work, Shift | Mirror) and stage.gate for stage in plan.stages):
         found.append("No stage has a gate: only the guard watches the candidate.")
     return tuple(found)
+
+
+def _unapprovable(plan: Plan, fresh: Run | None) -> tuple[str, ...]:
+    """Approvals that too few people can give, if this person starts the run."""
+    told = []
+    for stage in plan.stages:
+        work = stage.work
+        if fresh is None or not isinstance(work, Approve) or not work.by:
+            continue
+        able = {name.casefold() for name in work.by if approvals.may(fresh, work, name)}
+        if len(able) < work.count:
+            told.append(
+                f"Stage {stage.id} asks for {work.count} of {' or '.join(work.by)}, but not for "
+                f"{fresh.author}, who would start the run: let somebody else apply it, or add "
+                "'author: true'."
+            )
+    return tuple(told)
 
 
 def _startable(plan: Plan, seen: Seen) -> bool:

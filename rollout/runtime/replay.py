@@ -50,6 +50,30 @@ class Replay:
     mismatches: tuple[Mismatch, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """What an endpoint says of its journal.
+
+    Args:
+        head: The digest of the entry that last changed it; empty: it says none.
+        seq: That entry's place in the journal; None: it is not there.
+    """
+
+    head: str
+    seq: int | None
+
+    @property
+    def missing(self) -> bool:
+        """Whether the journal lacks its end, or another one drove the endpoint."""
+        return bool(self.head) and self.seq is None
+
+
+def place(head: str, story: Iterable[Entry]) -> Placed:
+    """Find the entry that an endpoint names in its journal."""
+    found = (each.seq for each in story if head and each.digest == head)
+    return Placed(head, next(found, None))
+
+
 def replay(story: Iterable[Entry], plan: Plan) -> Replay:
     """Recompute a run's states, evidence and verdicts.
 

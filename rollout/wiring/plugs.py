@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
 from rollout.adapters.clock import SystemClock
+from rollout.domain.addresses import refuse_secrets
 from rollout.domain.errors import UsageError
 
 if TYPE_CHECKING:  # a short command must not pay for what it only names
+    from types import ModuleType
+
     from rollout.domain.plan import Plan
     from rollout.ports.clock import Clock
     from rollout.ports.endpoint import Endpoint
@@ -26,8 +29,19 @@ BUILT_IN = {
         "local": "rollout.adapters.endpoints.local.endpoint:build",
         "azureml": "rollout.adapters.endpoints.azureml.endpoint:build",
     },
-    "rollout.stores": {"sqlite": "rollout.adapters.stores.sqlite:build"},
+    "rollout.stores": {
+        "sqlite": "rollout.adapters.stores.sqlite:build",
+        "postgresql": "rollout.adapters.stores.postgres.store:build",
+        "postgres": "rollout.adapters.stores.postgres.store:build",
+        "az": "rollout.adapters.stores.objects.store:build",
+        "s3": "rollout.adapters.stores.objects.store:build",
+        "gs": "rollout.adapters.stores.objects.store:build",
+    },
 }
+
+
+# Packages that a built-in adapter needs from its first line on -> the extra that brings them.
+_EXTRAS = {"psycopg": "postgres", "obstore": "objects"}
 
 
 class _EndpointFactory(Protocol):
@@ -35,7 +49,7 @@ class _EndpointFactory(Protocol):
 
 
 class _StoreFactory(Protocol):
-    def __call__(self, url: str, *, create: bool = True) -> Store: ...
+    def __call__(self, url: str, *, create: bool, clock: Clock) -> Store: ...
 
 
 def clock() -> Clock:
@@ -63,12 +77,18 @@ def store(url: str, *, create: bool = True) -> Store:
     """The store behind ``--state``.
 
     Args:
-        url: ``sqlite:///relative/path`` or ``sqlite:////absolute/path``.
+        url: ``sqlite:///path``, ``postgresql://host/database``, ``az://container/prefix``,
+            ``s3://bucket/prefix``, ``gs://bucket/prefix``, or what a plug-in brings.
         create: Make it where it is missing; without, a missing store reads as empty.
+
+    Raises:
+        UsageError: nothing installed knows such a URL, or it has a secret in it.
+        StoreError: it cannot be used.
     """
+    refuse_secrets(url)
     kind = url.split(":", 1)[0]
     build = cast("_StoreFactory", _loaded("rollout.stores", kind))
-    return build(url, create=create)
+    return build(url, create=create, clock=clock())
 
 
 def owner() -> Owner:
@@ -82,7 +102,7 @@ def owner() -> Owner:
 def _loaded(group: str, name: str) -> object:
     if name in BUILT_IN[group]:
         module, attribute = BUILT_IN[group][name].split(":")
-        return getattr(import_module(module), attribute)
+        return getattr(_imported(module), attribute)
     from importlib.metadata import entry_points  # noqa: PLC0415 - for plug-ins only
 
     known = {found.name: found for found in entry_points(group=group)}
@@ -94,3 +114,16 @@ def _loaded(group: str, name: str) -> object:
             do="Correct the name, or install the package that brings it.",
         )
     return known[name].load()
+
+
+def _imported(module: str) -> ModuleType:
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        extra = _EXTRAS.get(error.name or "")
+        if extra is None:
+            raise
+        raise UsageError(
+            f"This needs the package {error.name}, which is not installed.",
+            do=f"Install it: pip install 'rollout[{extra}]'",
+        ) from error

@@ -288,6 +288,19 @@ class EndpointContract:
         share(bench, served, ALL_BLUE)
         assert probed(served, bench) == {BLUE}
 
+    def test_a_change_says_which_entry_of_the_journal_ordered_it(self, bench, served):
+        first, second = "1" * 64, "2" * 64
+        half = SetSplit({BLUE: 50, GREEN: 50})
+
+        served.perform(half, run=RUN, head=first)
+        bench.settle(lambda: (seen := served.observe()).traffic == half.traffic and not seen.busy)
+        served.perform(half, run=RUN, head=second)  # so already: nothing is written
+
+        assert served.observe().head == first
+        served.perform(ALL_BLUE, run=RUN, head=second)
+        bench.settle(lambda: (seen := served.observe()).head == second and not seen.busy)
+        assert served.observe().traffic == ALL_BLUE.traffic
+
     def test_a_share_of_nothing_is_no_share(self, bench, served):
         served.perform(SetSplit({BLUE: 100, GREEN: 0}, {GREEN: 0}), run=RUN)
 

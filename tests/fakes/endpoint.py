@@ -163,6 +163,7 @@ class Reality:
         faults: Calls that will fail, each with whether it takes effect.
         refusals: Calls that will be refused.
         logs: What a deployment said last.
+        head: The journal's entry that ordered the last change.
     """
 
     exists: bool = False
@@ -177,6 +178,7 @@ class Reality:
     faults: list[tuple[str, bool]] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
     logs: dict[str, str] = field(default_factory=dict)
+    head: str = ""
     away_until: float = 0.0
     broken_until: float = 0.0
     mute_until: float = 0.0
@@ -549,9 +551,9 @@ class FakeEndpoint:
     def observe(self) -> Seen:
         return self._called("observe", self._seen)
 
-    def perform(self, effect: Effect, *, run: str, hold: Hold = unfenced) -> None:
+    def perform(self, effect: Effect, *, run: str, hold: Hold = unfenced, head: str = "") -> None:
         hold(self.call_seconds)
-        self._called("perform", lambda real: self._perform(real, effect, run))
+        self._called("perform", lambda real: self._perform(real, effect, run, head))
 
     def preflight(self) -> tuple[Finding, ...]:
         return self._called("preflight", lambda _: self._world.findings)
@@ -634,6 +636,7 @@ class FakeEndpoint:
             },
             traffic=dict(split.traffic),
             mirror=dict(split.mirror),
+            head=real.head,
         )
 
     def _probe(self, real: Reality, body: bytes, deployment: str | None, timeout: float) -> Answer:
@@ -714,7 +717,7 @@ class FakeEndpoint:
 
     # --- changing ---
 
-    def _perform(self, real: Reality, effect: Effect, run: str) -> None:
+    def _perform(self, real: Reality, effect: Effect, run: str, head: str) -> None:
         match effect:
             case CreateEndpoint():
                 changed, arg = not real.exists, self._plan.endpoint.name
@@ -733,6 +736,8 @@ class FakeEndpoint:
                 changed, arg = self._delete(real, name), name
             case _:
                 assert_never(effect)
+        if changed and head:
+            real.head = head
         op = type(effect).__name__
         now = self._world.clock.now()
         real.accepted.append(Accepted(now, op, arg, run, self._who, changed))

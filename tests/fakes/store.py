@@ -70,11 +70,17 @@ class FakeStore:
         self._reach()
         with self.shelf.lock:
             held = self._records(stream)
-            if record.seq == len(held):
+            if record.seq == (held[-1].seq + 1 if held else 0):
                 self.shelf.events.setdefault(stream, []).append(record)
             elif record not in held:
                 raise Conflict(f"{stream}: {record.seq} is not the next free slot")
         self._acknowledge()
+
+    def drop(self, stream: str, below: int) -> None:
+        self._reach()
+        with self.shelf.lock:
+            held = self._records(stream)
+            held[:] = [each for each in held if each.seq >= below or each is held[-1]]
 
     def lease(self, stream: str) -> LeaseRecord | None:
         self._reach()

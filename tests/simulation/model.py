@@ -8,9 +8,11 @@ of these is explored, breadth first, so that a violation comes with its shortest
 *Safety* is checked on every state, and on every decision against what the runner had just read.
 *Liveness*: from every state, once trouble stops, every schedule ends, or rests on a person who was
 told. Not modelled: statistics, durations (what waits, waits until it may go on), two endpoints,
-two late calls, a runner that starts an effect before the late call of an earlier one has landed.
+two late calls. Where ``Grace.AUDIT`` is explored a late call lands whenever it likes, but for one
+thing: the audit of a run that is over waits until it has.
 
-``python -m tests.simulation.model`` prints the table for the design and for its mutants.
+``python -m tests.simulation.model`` prints the table for the design and for its mutants, with
+``--large`` also for what is too large for each test run.
 """
 
 from __future__ import annotations
@@ -23,7 +25,14 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import NamedTuple
 
-from rollout.domain import advance as advancing, decide as deciding, decisions, events as e
+from rollout.domain import (
+    advance as advancing,
+    decide as deciding,
+    decisions,
+    events as e,
+    leaving,
+    windows,
+)
 from rollout.domain.decisions import Act, Ask, Decision, On, Question, Record, Rest, Wait
 from rollout.domain.endpoint import (
     Condition,
@@ -41,6 +50,7 @@ from rollout.domain.plan import (
     Bootstrap,
     Create,
     Delete,
+    Guard,
     Mirror,
     OnFailure,
     Preflight,
@@ -48,6 +58,7 @@ from rollout.domain.plan import (
     Shift,
     Smoke,
     Stage,
+    Window,
 )
 from rollout.domain.roles import BASELINE, CANDIDATE
 from rollout.domain.run import FINAL, Phase, Run, Split, Step, Why
@@ -259,6 +270,8 @@ def by_hand(service: Service) -> list[tuple[str, Service]]:
 APPENDED_AT = 1.0  # the time of every event; durations are over or not by choice of `now`
 NOW = 1e6  # every backoff is over
 DEADLINE, LATE = 1e7, 2e7  # the plan's deadline; a moment behind it
+NEVER = 1 << 30  # more runners than can die
+SHUT = NOW - 1  # a moment at which no window is open
 LIMIT, OVERDUE = 1e8, 2e8  # stage timeouts, approvals, verify_within; a moment behind them
 
 STAGES = (
@@ -269,7 +282,7 @@ STAGES = (
     Stage("smoke", Smoke(CANDIDATE), timeout=LIMIT),
     Stage("mirror-10", Mirror(10), gate="shadow", timeout=LIMIT),
     Stage("shift-10", Shift(10), gate="canary", timeout=LIMIT),
-    Stage("approve", Approve(by=("ada",), expires=LIMIT), timeout=LIMIT),
+    Stage("approve", Approve(by=("ada",), expires=LIMIT, author=True), timeout=LIMIT),
     Stage("shift-100", Shift(100), gate="bake", timeout=LIMIT),
     Stage("delete-blue", Delete(BASELINE), timeout=LIMIT),
 )
@@ -277,7 +290,11 @@ BLUE = Deployment(Condition.READY, 1, None, "by hand")
 OLD_GREEN = Deployment(Condition.READY, 1, "r-0", "older-spec")
 
 
-def begun(stages: Sequence[Stage] = STAGES, on_failure: OnFailure | None = None) -> Run:
+def begun(
+    stages: Sequence[Stage] = STAGES,
+    on_failure: OnFailure | None = None,
+    windows: tuple[Window, ...] = (),
+) -> Run:
     """A run that was just started."""
     return Run(
         id=MINE,
@@ -292,7 +309,8 @@ def begun(stages: Sequence[Stage] = STAGES, on_failure: OnFailure | None = None)
         stages=tuple(stages),
         on_failure=replace(on_failure or OnFailure(), verify_within=LIMIT),
         on_inconclusive={"canary": "rollback"},
-        author="ada",
+        author="eve",
+        windows=windows,
         started=0.0,
         since=0.0,
         deadline=DEADLINE,
@@ -319,6 +337,7 @@ class Grace(Enum):
     FOR_ALL = "everything"
     FOR_EFFECTS = "effects"
     NONE = "nothing"
+    AUDIT = "nothing, but it is known that there may be a call, and looked for"
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,6 +349,9 @@ class Setup:
     budget: Budget = field(default_factory=Budget)
     attempts: int = 2  # stands for decisions.ATTEMPTS, so that the limit is within reach
     grace: Grace = Grace.FOR_ALL
+    unattended: int | None = None  # runners leave, and leave the candidate at most this share
+    crashes: int | None = None  # stands for decisions.CRASHES; None: deaths are not counted
+    stopping: tuple[e.Order, ...] | None = None  # what ``budget.orders`` is spent on; None: all
 
 
 # Marks: what an onlooker remembers besides the run and the endpoint.
@@ -360,6 +382,7 @@ class Pending(NamedTuple):
 
 
 IDLE = 0  # index of "nothing pending" and of "no late call"
+AWAY = 1  # index of "no runner is here"
 
 
 class Choice(NamedTuple):
@@ -389,7 +412,8 @@ def key_of(run: Run, attempts: int) -> Hashable:
     is held enters its stage anew.
     """
     undoing = run.cause is not None and run.cause.why is Why.UNDO
-    always = run.phase, run.at, frozen(run.captured), undoing
+    late = tuple(map(frozen, run.loose)), tuple(map(frozen, run.landed)), bool(run.leftover)
+    always = run.phase, run.at, frozen(run.captured), undoing, late, run.gone
     effort = frozen(run.intent), min(run.attempts, attempts)
     standing = (
         frozen(run.expected),
@@ -397,9 +421,10 @@ def key_of(run: Run, attempts: int) -> Hashable:
         run.deleted,
         run.adopt,
         frozenset((each.stage, each.by) for each in run.approvals),
+        (run.ceiling, frozen(run.restores), run.unread, run.crashes),
     )
     if run.phase in FINAL:
-        return always
+        return always if not run.unaudited else (*always, *effort, frozen(run.expected))
     if run.phase in BACK:
         return *always, *effort, run.checked, bool(run.tried)
     said = (run.judgement.gate, run.judgement.verdict) if run.judgement else None
@@ -433,9 +458,12 @@ RETRY = e.RetryOrdered("ada")
 APPROVE = e.Approved("approve", "digest", "ada", APPENDED_AT)
 WRONG_PLAN = e.Approved("approve", "another", "ada", APPENDED_AT)
 WRONG_PERSON = e.Approved("approve", "digest", "bob", APPENDED_AT)
-STOPPING: tuple[e.Order, ...] = (ABORT, KEEP, REJECT, PAUSE)
+AUTHOR = e.Approved("approve", "digest", "eve", APPENDED_AT)
+SECOND = e.Approved("approve", "digest", "mia", APPENDED_AT)
+SUPERSEDE = e.Superseded("ada", "another")
+STOPPING: tuple[e.Order, ...] = (ABORT, KEEP, REJECT, PAUSE, SUPERSEDE)
 GOING_ON: tuple[e.Order, ...] = (RESUME, ADOPT, RETRY)
-APPROVING: tuple[e.Order, ...] = (APPROVE, WRONG_PLAN, WRONG_PERSON)
+APPROVING: tuple[e.Order, ...] = (APPROVE, SECOND, WRONG_PLAN, WRONG_PERSON, AUTHOR)
 ORDERS = STOPPING + GOING_ON + APPROVING
 OPEN = (Phase.RUNNING, Phase.PAUSED, Phase.HELD)
 WATCHED = (Phase.PAUSED, Phase.HELD)  # a person was told; only a guard goes on
@@ -449,11 +477,15 @@ class Explorer:
         self.setup = setup
         self._runs, self._services, self._pendings = Numbers(), Numbers(), Numbers()
         self._pendings.of(IDLE, Pending(None, None))
+        self._pendings.of("away", Pending(None, None))
         self._advanced: dict[tuple[int, int], int] = {}
         self._decisions: dict[tuple[int, int, float], Decision] = {}
         self._chosen: dict[tuple[int, int, float], tuple[Choice, ...]] = {}
         self._broken: dict[tuple[int, int], str | None] = {}
         self._facts: dict[int, Facts] = {}
+        self._comes = self._append(e.OwnerTook(1, "ada"))
+        self._after_a_death = self._append(e.OwnerTook(1, "ada", crashed=True))
+        self._contested = self._append(e.OwnerTook(1, "ada", contested=True))
         self._orders_of = {id(each): self._append(each) for each in ORDERS}
         self._performed: dict[tuple[int, int], tuple[Reply, int]] = {}
         self._operations: dict[tuple[Callable[[Service], object], int], list[tuple[str, int]]] = {}
@@ -493,7 +525,9 @@ class Explorer:
             event = self.pending(pending).event
             assert event is not None
             after = advancing.advance(self.run(run), event, APPENDED_AT)
-            after = replace(after, attempts=min(after.attempts, self.setup.attempts))
+            counted = min(after.crashes, self.setup.crashes or 0)
+            known_attempts = min(after.attempts, self.setup.attempts)
+            after = replace(after, attempts=known_attempts, crashes=counted)
             known = self._runs.of(key_of(after, self.setup.attempts), after)
             self._advanced[run, pending] = known
         return known
@@ -567,6 +601,8 @@ class Explorer:
             yield from self._runner_moves(world)
             yield from self._troubles(world)
             yield from self._orders(world, run)
+        elif run.unaudited:
+            yield from self._runner_moves(world)
         elif self.pending(world.runner).call is not None:
             yield from self._called(world)  # announced before a person ended the run
 
@@ -589,27 +625,67 @@ class Explorer:
         pending = self.pending(world.runner)
         if pending.event is not None:
             yield self._appended(world, pending.event, pending.proves)
-            yield "crash before the append", world._replace(runner=IDLE), None
+            yield "crash before the append", self._dies(world), None
+        elif world.runner == AWAY:
+            yield "a runner comes", self._taken(world, self._comes), None
         elif pending.call is not None:
             yield from self._called(world)
         elif not self._waiting(world):
             yield from self._decided(world)
+            yield from self._leaving(world)
+
+    def _dies(self, world: World) -> World:
+        """The runner is gone and the next one is here, which may have been told how."""
+        if self.setup.crashes is None:
+            return world._replace(runner=IDLE)
+        return self._taken(world, self._after_a_death)
+
+    def _taken(self, world: World, how: int) -> World:
+        return world._replace(run=self._folded(world.run, how), runner=IDLE)
+
+    def _leaving(self, world: World) -> Iterator[tuple[str, World, str | None]]:
+        """A runner that leaves where nothing is due, as the plan lets it."""
+        run = self.run(world.run)
+        if self.setup.unattended is None or run.phase in FINAL:
+            return
+        seen = seen_of(self.service(world.service))
+        decision = self.decision(world.run, world.service, NOW)
+        event: e.Event | None = None
+        if run.ceiling is not None:
+            if isinstance(decision, Rest):
+                event = leaving.left(run, seen, NOW, 1.0)
+        elif isinstance(decision, Rest | Wait) or decision == Ask(Question.MEASURE):
+            event = leaving.leaves(run, seen, Guard(self.setup.unattended), NOW, 1.0)
+        if isinstance(event, e.Left):
+            gone = world._replace(run=self._folded(world.run, self._append(event)), runner=AWAY)
+            yield "leaves", gone, None
+        elif event is not None:
+            yield "is about to leave", world._replace(runner=self._append(event)), None
 
     def _waiting(self, world: World) -> bool:
         """Whether the new owner still leaves the old one's call time to land."""
         if world.late_call == IDLE or self.setup.grace is Grace.NONE:
             return False
+        if self.setup.grace is Grace.AUDIT:
+            return self.run(world.run).phase in FINAL and self._audited(world)
         acts = isinstance(self.decision(world.run, world.service, NOW), Act)
         return acts or self.setup.grace is Grace.FOR_ALL
+
+    def _audited(self, world: World) -> bool:
+        """Whether the end of an audit is what is due."""
+        decision = self.decision(world.run, world.service, NOW)
+        return isinstance(decision, Record) and isinstance(decision.event, e.Audited)
 
     def _decided(self, world: World) -> Iterator[tuple[str, World, str | None]]:
         times = [("", LATE if world.marks & OVER else NOW, 0)]
         if world.budget.times:
             times.append(("overdue: ", OVERDUE, 1))
+        if self.setup.run.windows:
+            times.append(("outside: ", SHUT, 0))
         for label, now, cost in times:
             usual = times[0][1]
             choices = self.choices(world.run, world.service, now)
-            if cost and choices == self.choices(world.run, world.service, usual):
+            if label and choices == self.choices(world.run, world.service, usual):
                 continue
             for choice in choices:
                 budget = world.budget
@@ -650,7 +726,7 @@ class Explorer:
             heard = self._append(e.EffectFailed(effect, reply.value, refused))
         after = world._replace(service=service, runner=heard)
         yield f"call {_spelled(effect)}: {reply.value}", after, None
-        yield "crash before the call", world._replace(runner=IDLE), None
+        yield "crash before the call", self._dies(world), None
         if world.budget.faults:
             budget = world.budget._replace(faults=world.budget.faults - 1)
             lost = self._append(e.EffectFailed(effect, "no reply", refused=False))
@@ -661,6 +737,10 @@ class Explorer:
         if world.budget.takeovers and world.late_call == IDLE:
             budget = world.budget._replace(takeovers=world.budget.takeovers - 1)
             after = world._replace(runner=IDLE, late_call=world.runner, budget=budget)
+            if self.setup.grace is Grace.AUDIT:
+                after = self._taken(after, self._contested)
+                found = self._append(e.LooseCallFound(effect))
+                after = after._replace(run=self._folded(after.run, found))
             yield "taken over, the old call still on its way", after, None
 
     def _troubles(self, world: World) -> Iterator[tuple[str, World, str | None]]:
@@ -687,7 +767,7 @@ class Explorer:
         budget = world.budget
         if budget.orders:
             less = budget._replace(orders=budget.orders - 1)
-            for order in STOPPING:
+            for order in self.setup.stopping or STOPPING:
                 yield from self._ordered(world, run, order, less)
         if budget.resumes and run.phase in (Phase.PAUSED, Phase.HELD, Phase.UNVERIFIED):
             less = budget._replace(resumes=budget.resumes - 1)
@@ -702,7 +782,7 @@ class Explorer:
     ) -> Iterator[tuple[str, World, str | None]]:
         """An order wins against a pending append, but not against a call that was announced."""
         number = self._folded(world.run, self._orders_of[id(order)])
-        given_up = order in (ABORT, REJECT) and run.phase in OPEN and not run.committed
+        given_up = order in (ABORT, REJECT, SUPERSEDE) and run.phase in OPEN and not run.committed
         if number == world.run and not given_up:
             return
         runner = IDLE if self.pending(world.runner).event is not None else world.runner
@@ -711,12 +791,21 @@ class Explorer:
             marks |= GIVEN_UP
         if order is ADOPT:
             marks |= ADOPTED
-        if order is APPROVE:
+        if order in (APPROVE, SECOND) and self._approved(number):
             proof |= 1 << run.at
         elif order in GOING_ON and self.run(number).step is Step.ENTERING and not _approving(run):
             proof &= ~(1 << run.at)  # an approval stays one; everything else is to be shown anew
         after = World(number, world.service, runner, world.late_call, budget, marks, proof)
-        yield f"order {_spelled(order)}", after, None
+        late = order is SUPERSEDE and run.committed
+        wrong = "6 a run behind its point of no return is superseded" if late else None
+        yield f"order {_spelled(order)}", after, wrong
+
+    def _approved(self, run: int) -> bool:
+        """Whether as many people said yes to this plan as its stage asks for, the author not counted."""
+        value = self.run(run)
+        work = value.stage.work if value.stage else None
+        said = {each.by for each in value.approvals if each.stage == "approve"}
+        return isinstance(work, Approve) and len(said & {"ada", "mia"} & set(work.by)) >= work.count
 
     # --- what must hold in every state ---
 
@@ -736,10 +825,15 @@ class Explorer:
         share = self.service(world.service).traffic[1]
         if share > facts.allowed and not world.marks & BY_HAND:
             return "2 the candidate has more than its stage allows"
+        alone = world.runner == AWAY and world.late_call == IDLE and not world.marks & BY_HAND
+        if alone and facts.guarded and share > (self.setup.unattended or 0):
+            return "5 a candidate with more users than may be left without a guard"
         if world.marks & GIVEN_UP and facts.going:
             return "5 an abort was forgotten"
         if facts.ended and self._looming(world):
             return "8 a late call can still change a finished endpoint"
+        if facts.ended and self._spoiled(world):
+            return "8 what a late call did to a finished endpoint stays"
         if facts.odd and not world.marks & ADOPTED:
             return "4 the captured split is not the one that was there"
         return None
@@ -750,6 +844,13 @@ class Explorer:
             calls.append(world.runner)
         return any(self._reached(world.service, call)[1] != world.service for call in calls)
 
+    def _spoiled(self, world: World) -> bool:
+        """Whether an ended run's endpoint is not as it ended, and no person is the reason."""
+        run, service = self.run(world.run), self.service(world.service)
+        if world.marks & (BY_HAND | ADOPTED) or service.landing is not None or run.leftover:
+            return False
+        return run.expected is not None and Split.of(seen_of(service)) != run.expected
+
     # --- once trouble stops ---
 
     def calm(self, world: World) -> list[World]:
@@ -757,8 +858,10 @@ class Explorer:
         after = [state for _, state, _ in self._service_moves(world)]
         run = self.run(world.run)
         pending = self.pending(world.runner)
-        if run.phase in FINAL and pending.call is None:
+        if run.phase in FINAL and not run.unaudited and pending.call is None:
             return after
+        if world.runner == AWAY:
+            return [*after, self._taken(world, self._comes)]
         if pending.event is not None:
             after.append(self._appended(world, pending.event, proves=False)[1])
         elif pending.call is not None:
@@ -781,7 +884,10 @@ class Explorer:
         """A guard goes on measuring for as long as a run waits: that moves nothing."""
         gated = run.stage is not None and run.stage.gate and run.step is Step.OBSERVING
         measured = isinstance(self.pending(choice.pending).event, e.Measured)
-        return measured and (not gated or run.phase in WATCHED)
+        if run.unread:
+            return False
+        waits = not gated or run.phase in WATCHED or run.ceiling is not None
+        return measured and waits
 
     def _hopeless(self, world: World) -> bool:
         """A rollback to a dead baseline cannot succeed by itself."""
@@ -793,8 +899,12 @@ class Explorer:
     def resting(self, world: World) -> bool:
         """Whether the run has ended, or a person was told that it waits for one."""
         run = self.run(world.run)
-        if world.runner != IDLE or world.late_call != IDLE:
-            return run.phase in FINAL and self.pending(world.runner).call is None
+        awaited = world.late_call != IDLE and self.setup.grace is not Grace.AUDIT
+        if world.runner != IDLE or awaited:
+            over = run.phase in FINAL and not run.unaudited
+            return over and self.pending(world.runner).call is None
+        if run.phase in FINAL:
+            return not run.unaudited or bool(run.leftover)
         decision = self.decision(world.run, world.service, NOW)
         if isinstance(decision, Rest):
             return True
@@ -860,6 +970,8 @@ def _measured(run: Run, service: Service) -> Iterator[Answer]:
     for verdict in (Verdict.FAIL, Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.ERROR):
         if gate is None and verdict is not Verdict.FAIL:
             continue  # a guard has only its failing side
+        if run.restores is not None and verdict is Verdict.PASS:
+            continue  # what was measured with a lower share speaks against a candidate only
         judgement = Judgement(gate or "guard", verdict, "")
         event = e.Measured((), "cursor", {}, judgement)
         proves = verdict is Verdict.PASS and run.step is Step.OBSERVING and _holds(run, service)
@@ -886,7 +998,7 @@ class Facts(NamedTuple):
     ``needed``: bit n for each stage n behind it that ends only with evidence or a person's word.
     ``allowed``: the candidate's highest live percent so far, as captured or by a stage. ``going``: it is, or
     was carried, forward. ``ended``: nothing of it may still happen. ``odd``: it captured another
-    split than a plan begins with.
+    split than a plan begins with. ``guarded``: its candidate's users must be.
     """
 
     needed: int
@@ -894,6 +1006,7 @@ class Facts(NamedTuple):
     going: bool
     ended: bool
     odd: bool
+    guarded: bool
 
 
 def facts_of(run: Run) -> Facts:
@@ -905,8 +1018,12 @@ def facts_of(run: Run) -> Facts:
         needed=sum(1 << at for at, each in enumerate(run.stages[: run.at]) if needs_proof(each)),
         allowed=max(shares),
         going=run.phase in (*OPEN, Phase.COMPLETED),
-        ended=run.phase in FINAL and run.phase is not Phase.ABORTED,
+        ended=run.phase in FINAL and run.phase is not Phase.ABORTED and not run.unaudited,
         odd=run.captured not in (None, Split({"blue": 100})),
+        guarded=run.phase in OPEN
+        and run.captured is not None
+        and not run.committed
+        and not (run.phase is Phase.HELD and run.on_failure.action == "hold"),
     )
 
 
@@ -933,7 +1050,8 @@ def wrong_pair(run: Run, service: Service) -> str | None:
 def wrong_decision(run: Run, seen: Seen, decision: Decision, now: float) -> str | None:
     """An invariant that a decision breaks, given what was read just before it."""
     if isinstance(decision, Act):
-        return _wrong_effect(run, seen, decision.effect) or _tramples(run, seen)
+        wrong = _wrong_effect(run, seen, decision.effect) or _tramples(run, seen)
+        return wrong or _too_often(run) or _untimely(run, now)
     if isinstance(decision, Record):
         return _wrong_record(run, seen, decision.event, now)
     return _too_late(run, now) or _unguarded(run, seen, decision)
@@ -962,6 +1080,9 @@ def _used(seen: Seen, name: str) -> bool:
 def _wrong_split(
     run: Run, seen: Seen, traffic: Mapping[str, int], mirror: Mapping[str, int]
 ) -> str | None:
+    if run.phase in FINAL:
+        restored = run.expected == Split(traffic, mirror)
+        return None if restored else "8 an audit makes another split than the run ended with"
     if run.phase in BACK:
         exact = run.captured is not None and traffic == run.captured.traffic and not mirror
         return None if exact else "4 a rollback to another split than the captured one"
@@ -969,6 +1090,9 @@ def _wrong_split(
         return "2 live and mirror on one deployment"
     for name in (*traffic, *mirror):
         found = seen.deployments.get(name)
+        share, more = traffic.get(name, 0), name in mirror
+        if name == "green" and not more and share <= seen.traffic.get(name, 0):
+            continue  # it gets less, which may be because it is not what it should be
         if found is None or found.condition is not Condition.READY or found.ready < found.instances:
             return "2 traffic for a deployment that is not ready"
         if name == "green" and found.digest != run.candidate_digest:
@@ -992,6 +1116,9 @@ def _wrong_end(run: Run, seen: Seen) -> str | None:
 
 def _wrong_cleanup(run: Run, seen: Seen, name: str) -> str | None:
     found = seen.deployments.get(name)
+    if run.phase in FINAL:
+        ours = found is not None and found.run == run.id and not _used(seen, name)
+        return None if ours else "8 an audit deletes what is not the run's own, or in use"
     if run.phase is Phase.RUNNING and run.stage and run.stage.work == Delete(CANDIDATE):
         return "6 a deployment with traffic is deleted" if _used(seen, name) else None
     restored = run.captured is not None and seen.traffic == run.captured.traffic
@@ -1007,10 +1134,10 @@ def _tramples(run: Run, seen: Seen) -> str | None:
     if run.phase is not Phase.RUNNING or run.expected is None:
         return None
     found = Split.of(seen)
-    ordered = isinstance(run.intent, SetSplit) and found == Split(
-        run.intent.traffic, run.intent.mirror
-    )
-    return None if found == run.expected or ordered else "9 goes on over a person's change"
+    ours = (run.intent, *run.loose, *run.landed)
+    splits = [Split(each.traffic, each.mirror) for each in ours if isinstance(each, SetSplit)]
+    known = [run.expected, run.restores, *splits]
+    return None if found in known else "9 goes on over a person's change"
 
 
 def _wrong_record(run: Run, seen: Seen, event: e.Event, now: float) -> str | None:
@@ -1048,10 +1175,25 @@ def _wrong_completion(run: Run, seen: Seen) -> str | None:
     ready = green is not None and green.condition in (Condition.READY, Condition.UPDATING)
     deletes = any(each.work == Delete(BASELINE) for each in run.stages)
     left = deletes and "blue" in seen.deployments
-    carries = seen.traffic == {"green": 100} and ready if shares else seen.traffic == {"blue": 100}
+    carries = seen.traffic == {"green": 100} and ready if shares else Split.of(seen) == run.expected
     if run.at != len(run.stages) or not carries or seen.mirror or left:
         return "4 completed, but the endpoint is not as the plan ends"
     return None
+
+
+def _too_often(run: Run) -> str | None:
+    """A plan that kills its runners is not tried for ever."""
+    deadly = run.phase is Phase.RUNNING and run.crashes >= decisions.CRASHES
+    return "10 a plan that kills whoever runs it goes on" if deadly else None
+
+
+def _untimely(run: Run, now: float) -> str | None:
+    """A stage begins inside its window; one that has begun goes on, and so does the way back."""
+    stage = run.stage
+    if now != SHUT or run.phase is not Phase.RUNNING or stage is None or run.intent is not None:
+        return None
+    held = any(windows.applies(each, stage) for each in run.windows)
+    return "3 a stage begins outside its window" if held else None
 
 
 def _too_late(run: Run, now: float) -> str | None:
@@ -1065,7 +1207,8 @@ def _unguarded(run: Run, seen: Seen, decision: Decision) -> str | None:
         return None
     waits = isinstance(decision, Wait) and run.phase in OPEN[:2] and not seen.busy
     able = run.captured is not None and run.on_failure.action == "rollback"
-    left = isinstance(decision, Rest) and run.phase is Phase.HELD and able
+    leaving = run.ceiling is not None and seen.traffic.get("green", 0) <= run.ceiling
+    left = isinstance(decision, Rest) and run.phase is Phase.HELD and able and not leaving
     return "5 a candidate with users and without a guard" if waits or left else None
 
 
@@ -1124,8 +1267,20 @@ def explore(setup: Setup, patch: Patch | None = None, *, until: str | None = Non
         patch: A mutant.
         until: Stop once this invariant is seen broken, without a look at liveness.
     """
-    with patched({**(patch or {}), (decisions, "ATTEMPTS"): setup.attempts}):
+    limits: Patch = {
+        (decisions, "ATTEMPTS"): setup.attempts,
+        (decisions, "CRASHES"): setup.crashes or NEVER,
+        (windows, "opening"): _opening,
+        (windows, "opened"): lambda *_: None,
+    }
+    with patched({**limits, **(patch or {})}):
         return _explore(Explorer(setup), until)
+
+
+def _opening(held: tuple[Window, ...], stage: Stage, at: float) -> float | None:
+    """Windows as the model has them: they are open or not, whatever a calendar says."""
+    shut = at == SHUT and any(windows.applies(each, stage) for each in held)
+    return LIMIT if shut else None
 
 
 def _explore(world: Explorer, until: str | None) -> Report:
@@ -1204,7 +1359,7 @@ def main() -> None:
     """Print what was explored, for the design and for every mutant."""
     from tests.simulation.test_model import table  # noqa: PLC0415 - the tests import this module
 
-    sys.stdout.writelines(f"{line}\n" for line in table())
+    sys.stdout.writelines(f"{line}\n" for line in table(large="--large" in sys.argv))
 
 
 if __name__ == "__main__":

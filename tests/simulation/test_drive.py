@@ -16,7 +16,7 @@ import pytest
 from rollout.domain import events as e
 from rollout.domain.advance import advance
 from rollout.domain.criteria import Check, Gate, OnInconclusive
-from rollout.domain.errors import Fenced, Locked, StoreError, UsageError
+from rollout.domain.errors import Fenced, Locked, PreflightFailed, StoreError, UsageError
 from rollout.domain.outcome import exit_code
 from rollout.domain.plan import (
     Approve,
@@ -50,6 +50,7 @@ from rollout.runtime.journal import Entry, Journal, entries
 from rollout.runtime.lease import TTL, Owner, acquire
 from rollout.runtime.meter import Meter
 from rollout.runtime.replay import replay
+from rollout.runtime.undoing import checked_goal
 from tests.fakes.clock import FakeClock
 from tests.fakes.endpoint import FakeEndpoint, World
 from tests.fakes.observer import FakeObserver
@@ -84,7 +85,7 @@ PREFLIGHT, CREATE, SMOKE = (
 )
 MIRROR, SHIFT = stage(Mirror(10), "canary"), stage(Shift(10), "canary")
 ALL, DELETE = stage(Shift(100), "bake"), stage(Delete("baseline"))
-APPROVE = stage(Approve(by=("ada",), expires=120.0))
+APPROVE = stage(Approve(by=("ada",), expires=120.0, author=True))
 STAGES = (PREFLIGHT, CREATE, SMOKE, MIRROR, SHIFT, ALL, DELETE)
 UNMIRRORED = (PREFLIGHT, CREATE, SMOKE, SHIFT, ALL)
 
@@ -181,12 +182,13 @@ class Scene:
         plan = orders.plan_of(self.store(), found)
         return self._driven(plan, own, "carl", **more)
 
-    def undo(self) -> Run:
-        found = orders.find_run(self.store(), None)
+    def undo(self, run_id: str | None = None) -> Run:
+        found = orders.find_run(self.store(), run_id)
         plan = orders.plan_of(self.store(), found)
 
-        def own(_: FakeEndpoint, journal: Journal) -> Course:
+        def own(endpoint: FakeEndpoint, journal: Journal) -> Course:
             journal.refresh()
+            checked_goal(found.run, endpoint.observe())
             begin.undo(journal, found.run, plan, "ada")
             return Course.START
 
@@ -1198,7 +1200,7 @@ def test_an_undo_without_the_old_baseline_is_refused_before_anything_is_touched(
     play = scene()
     play.apply()
 
-    with pytest.raises(UsageError, match="deleted blue"):
+    with pytest.raises(PreflightFailed, match="deleted blue"):
         play.undo()
 
     assert play.split == "green 100"

@@ -16,14 +16,18 @@ import os
 import re
 import sqlite3
 import threading
-import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from rollout.adapters.clock import SystemClock
+from rollout.adapters.stores.forks import around_forks
 from rollout.domain.errors import StoreError, UsageError
 from rollout.ports.store import Conflict, LeaseRecord, Record
+
+if TYPE_CHECKING:
+    from rollout.ports.clock import Clock
 
 _URL = re.compile(r"sqlite:///(?!~|:memory:)([^?\0]*[^?\0/])")
 _MINE = int.from_bytes(b"roll")  # marks the file as ours among all SQLite files
@@ -66,8 +70,11 @@ _NEXT_LEASE = """
     update lease set body = :body, version = version + 1
     where stream = :stream and cast(version as text) = :version
 """
-# unixepoch('subsec') needs SQLite 3.42. A Julian day is a double: exact to 0.05 ms.
-_NOW = "select round((julianday('now') - 2440587.5) * 86400, 3)"
+# The newest record stays, so that the numbers below it are never free again.
+_DROP = """
+    delete from event where stream = :stream and seq < :below
+    and seq < (select max(seq) from event where stream = :stream)
+"""
 
 _ELSEWHERE = "or name another journal with --state."
 _RIGHTS = "this user may write it and its folder"
@@ -107,13 +114,14 @@ _TROUBLE = {
 }
 
 
-def build(url: str, *, create: bool = True) -> SqliteStore:
+def build(url: str, *, create: bool = True, clock: Clock | None = None) -> SqliteStore:
     """The journal at ``url``: ``sqlite:///relative/path.db`` or ``sqlite:////absolute/path.db``.
 
     Args:
         url: With three slashes relative to the present folder, with four absolute.
         create: Whether a missing file is made. If not, it reads as a journal without streams and
             refuses to be written; should the file appear later, the next call sees it.
+        clock: Time; None: the machine's.
 
     Raises:
         UsageError: the URL names no file.
@@ -128,7 +136,7 @@ def build(url: str, *, create: bool = True) -> SqliteStore:
     path = Path(named[1]).absolute()
     if create:
         _make(path)
-    store = SqliteStore(path, missing_is_empty=not create)
+    store = SqliteStore(path, missing_is_empty=not create, clock=clock)
     store.open()
     return store
 
@@ -139,19 +147,20 @@ class SqliteStore:
     Args:
         path: Absolute, so that a later ``chdir`` changes nothing.
         missing_is_empty: What a missing file means: no streams, or an error.
+        clock: Time; None: the machine's.
     """
 
-    def __init__(self, path: Path, *, missing_is_empty: bool = False) -> None:
+    def __init__(
+        self, path: Path, *, missing_is_empty: bool = False, clock: Clock | None = None
+    ) -> None:
         self._path = path
         self._missing_is_empty = missing_is_empty
         self._lock = threading.RLock()
         self._held: sqlite3.Connection | None = None
         self._file: tuple[int, int] | None = None
-        os.register_at_fork(
-            before=_weakly(self._before_fork),
-            after_in_parent=_weakly(self._after_fork),
-            after_in_child=_weakly(self._after_fork),
-        )
+        self._clock = SystemClock() if clock is None else clock
+        self._began = self._clock.now() - self._clock.monotonic()
+        around_forks(self._before_fork, self._after_fork)
 
     def open(self) -> None:
         """Open the file now rather than at the first call, to learn early what is wrong with it."""
@@ -198,6 +207,12 @@ class SqliteStore:
         if self._rows(slot, stream=stream, seq=seq) != [(run, body)]:
             raise Conflict(f"{stream}: {seq} is not the next free slot")
 
+    def drop(self, stream: str, below: int) -> None:
+        """Forget records with a ``seq`` below ``below``, but never the newest one."""
+        with self._lock:
+            if not self._absent():
+                self._write(_DROP, stream=stream, below=below)
+
     def lease(self, stream: str) -> LeaseRecord | None:
         """The stream's lease, or None."""
         rows = self._rows(
@@ -220,10 +235,11 @@ class SqliteStore:
         return LeaseRecord(str(int(version or 0) + 1), body)
 
     def now(self) -> float:
-        """The database's clock, Unix seconds with milliseconds."""
-        # It needs no file, so neither a missing nor a locked journal stops it.
-        with _told(self._path), closing(sqlite3.connect(":memory:")) as nowhere:
-            return float(nowhere.execute(_NOW).fetchone()[0])
+        """The machine's clock when this was made and what passed since, Unix seconds.
+
+        Whoever sets the clock of the machine moves no deadline of a living process.
+        """
+        return round(self._began + self._clock.monotonic(), 3)
 
     def close(self) -> None:
         """Let go of the file; another call opens it again."""
@@ -375,15 +391,3 @@ def _sync(folder: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
-
-
-def _weakly(method: Callable[[], None]) -> Callable[[], None]:
-    """Calls ``method`` as long as its object lives; fork hooks are never unregistered."""
-    alive = weakref.WeakMethod(method)
-
-    def call() -> None:
-        bound = alive()
-        if bound is not None:
-            bound()
-
-    return call

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from rollout.domain import approvals
 from rollout.domain.advance import advance
 from rollout.domain.events import Approved, Event, Order, Rejected, RunStarted
 from rollout.domain.plan import Approve
@@ -46,13 +47,17 @@ def _asks(run: Run) -> Approve | None:
     """The approval that a run asks for at the moment."""
     if run.phase is not Phase.RUNNING or run.step is not Step.OBSERVING or run.stage is None:
         return None
-    given = any(each.stage == run.stage.id for each in run.approvals)
-    return run.stage.work if isinstance(run.stage.work, Approve) and not given else None
+    stage, work = run.stage, run.stage.work
+    if not isinstance(work, Approve) or len(approvals.given(run, stage, work)) >= work.count:
+        return None
+    return work
 
 
 def _yes(run: Run, work: Approve, now: float) -> Order:
     stage = run.stage.id if run.stage else ""
-    return Approved(stage, run.digest, (work.by or (SOMEBODY,))[0], now)
+    said = [each.by for each in run.approvals if each.stage == stage]
+    people = work.by or [SOMEBODY, *(f"{SOMEBODY} {at}" for at in range(2, work.count + 1))]
+    return Approved(stage, run.digest, next(name for name in people if name not in said), now)
 
 
 def _no(run: Run, work: Approve, now: float) -> Order:  # noqa: ARG001 - as a yes is said
@@ -87,7 +92,7 @@ class Ledger(Journal):
         order = self._person.order(run, self.now()) if run is not None else None
         return run if order is None else self.append(order)
 
-    def take(self) -> None:
+    def take(self, *, crashed: bool = False, contested: bool = False) -> None:
         """Nobody else is there."""
 
     def start(self, run: Run, source: str, file: str) -> Run:

@@ -132,8 +132,9 @@ class ModelEndpoint:
         split = self._split
         return Seen(True, busy, dict(self._deployments), split.traffic, split.mirror)
 
-    def perform(self, effect: Effect, *, run: str, hold: Hold = unfenced) -> None:
+    def perform(self, effect: Effect, *, run: str, hold: Hold = unfenced, head: str = "") -> None:
         """Begin what was ordered; it ends after its time."""
+        del head
         hold(self.call_seconds)
         match effect:
             case CreateEndpoint():

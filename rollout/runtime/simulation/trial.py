@@ -181,7 +181,8 @@ def _fresh(plan: Plan) -> Run:
     endpoint = ModelEndpoint(plan, source, clock, onset=len(plan.stages))
     ledger = Ledger(clock, PEOPLE["never"])
     standing = Standing(Course.START, "simulated", None)
-    return replace(begin.own(plan, endpoint, ledger, standing, "simulation"), id=RUN)
+    run = begin.own(plan, endpoint, ledger, standing, "simulation")
+    return replace(run, id=RUN, windows=())  # virtual time has no days of the week
 
 
 def run_trial(setup: Setup, number: int) -> tuple[Trial, tuple[Entry, ...]]:

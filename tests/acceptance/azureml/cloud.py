@@ -8,6 +8,7 @@ import signal
 import ssl
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,7 +19,7 @@ from typing import Any
 import httpx
 
 ROLLOUT = str(Path(sys.executable).with_name("rollout"))
-_START_SECONDS = 60
+_START_SECONDS = 180
 
 
 @dataclass
@@ -34,6 +35,9 @@ class Cloud:
     process: subprocess.Popen | None = None
     environment: dict[str, str] = field(default_factory=dict)
     _plain: httpx.Client | None = None
+    _records: list[dict[str, Any]] = field(default_factory=list)
+    _records_end: int = 0  # bytes
+    _reading: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def state_folder(self) -> Path:
@@ -81,6 +85,11 @@ class Cloud:
             time.sleep(0.05)
         raise AssertionError((self.folder / "emulator.err").read_text()[-3000:])
 
+    def warm(self) -> None:
+        """Let it start its storage, for which no client of it has as much patience as we do."""
+        upload = {"pendingUploadType": "TemporaryBlobReference"}
+        self.arm("POST", "/codes/warm/versions/1/startPendingUpload", upload).raise_for_status()
+
     def kill(self) -> None:
         """``kill -9``: what serves behind it goes on."""
         self._end(signal.SIGKILL)
@@ -102,12 +111,12 @@ class Cloud:
         if self.process is not None and self.process.poll() is None:
             self.stop()
         command = [ROLLOUT, "emulate", "azureml", "--down", "--state", str(self.state_folder)]
-        subprocess.run(command, cwd=self.folder, capture_output=True, timeout=60, check=False)
+        subprocess.run(command, cwd=self.folder, capture_output=True, timeout=120, check=False)
 
     def _end(self, number: int) -> int:
         assert self.process is not None
         self.process.send_signal(number)
-        return self.process.wait(timeout=60)
+        return self.process.wait(timeout=120)
 
     # --- its own calls --------------------------------------------------------
 
@@ -129,7 +138,7 @@ class Cloud:
         """Endpoints, operations and faults, as the emulator knows them."""
         return self.admin("GET", "state")
 
-    def wait(self, holds: Callable[[Any], object], seconds: float = 60) -> Any:
+    def wait(self, holds: Callable[[Any], object], seconds: float = 180) -> Any:
         """The state once it ``holds``."""
         until = time.monotonic() + seconds
         while not holds(found := self.state()):
@@ -148,7 +157,7 @@ class Cloud:
     def another(self) -> httpx.Client:
         """One more such client, to be closed by whoever asked for it."""
         trust = ssl.create_default_context(cafile=self.environment["REQUESTS_CA_BUNDLE"])
-        return httpx.Client(verify=trust, trust_env=False, timeout=30)
+        return httpx.Client(verify=trust, trust_env=False, timeout=120)
 
     def token(self, audience: str | None = None) -> str:
         """A token as Entra ID would give it."""
@@ -169,8 +178,13 @@ class Cloud:
         return self.plain().request(method, address, json=body, headers=headers)
 
     def records(self) -> list[dict[str, Any]]:
-        """The requests so far with their replies."""
-        return [json.loads(line) for line in self.record.read_text().splitlines()]
+        """The requests so far with their replies; they are thousands, so each is read once."""
+        with self._reading, self.record.open("rb") as file:
+            file.seek(self._records_end)
+            lines = [line for line in file if line.endswith(b"\n")]
+            self._records += map(json.loads, lines)
+            self._records_end += sum(map(len, lines))
+            return list(self._records)
 
     def calls(self, operation: str) -> int:
         """How often that was asked for."""

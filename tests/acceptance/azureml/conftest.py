@@ -9,10 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from rollout.adapters.endpoints.azureml import seeing
+from rollout.adapters.endpoints.azureml.endpoint import AzureEndpoint
 from tests.acceptance.azureml.cloud import Cloud
 from tests.acceptance.azureml.site import AzureSite
+from tests.acceptance.azureml.ward import BLUE, GREEN, NAME, Ward
 from tests.acceptance.conftest import ROOT
-from tests.azure_schemas import problems
+from tests.acceptance.local.world import World
+from tests.azure_schemas import different, problems
 
 
 @pytest.fixture(scope="module")
@@ -23,12 +27,15 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     made.start()
     os.environ.update(made.environment)
     try:
+        made.warm()
         yield made
     finally:
         os.environ.clear()
         os.environ.update(before)
         made.close()
-    wrong = [(each["operation"], told) for each in made.records() for told in problems(each)]
+    wrong = [
+        (each["operation"], told) for each in different(made.records()) for told in problems(each)
+    ]
     assert wrong == []  # by the models that the SDK itself was made with
 
 
@@ -41,3 +48,27 @@ def site(cloud: Cloud, tmp_path: Path) -> Iterator[AzureSite]:
         yield made
     finally:
         made.close()
+
+
+@pytest.fixture(scope="module")
+def ward(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ward]:
+    """An endpoint with blue and green for the tests of a module."""
+    world = World(tmp_path_factory.mktemp("files"), name=NAME)
+    for name in (BLUE, GREEN):
+        world.write(name, instance_type="Standard_DS3_v2", environment="azureml:env:1")
+    made = Ward(cloud, world)
+    yield made
+    cloud.clear()
+    endpoint = made.endpoint()
+    endpoint.destroy()
+    endpoint.close()
+
+
+@pytest.fixture
+def hurried(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The emulator answers at once, so nobody needs to look every two seconds only."""
+    monkeypatch.setattr(AzureEndpoint, "pace", 0.15)
+    monkeypatch.setattr(seeing, "CONFIRM_SECONDS", 0.1)
+    yield
+    ward.when = None
+    ward.cloud.clear()

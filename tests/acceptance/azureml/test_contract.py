@@ -77,7 +77,7 @@ class AzureBench:
         return b'{"raise": true}'
 
     def settle(self, look: Callable[[], T]) -> T:
-        until = time.monotonic() + 60
+        until = time.monotonic() + 180
         while time.monotonic() < until:
             if found := look():
                 return found

@@ -14,12 +14,9 @@ import pytest
 from rollout.adapters.endpoints import azureml
 from tests.acceptance.azureml.cloud import Cloud
 from tests.acceptance.azureml.shop import Shop, client, sdk
-from tests.azure_schemas import problems
+from tests.azure_schemas import different, problems
 
-pytestmark = [
-    pytest.mark.timeout(180),
-    pytest.mark.filterwarnings("default"),  # the SDK warns of its own libraries
-]
+pytestmark = pytest.mark.filterwarnings("default")  # the SDK warns of its own libraries
 
 ROLES = Path(azureml.__file__).parent / "roles"
 SCORE = """
@@ -118,9 +115,11 @@ def body_of(shop: Shop, **properties: object) -> dict:
 
 def test_a_write_answers_with_the_old_traffic_and_the_new_is_there_when_the_operation_ends(steady):
     body = body_of(steady, traffic={"blue": 70, "green": 30})
+    steady.cloud.fault("stuck:on=endpoint.put")
 
     answer = steady.cloud.arm("PUT", "/onlineEndpoints/shop", body)
     during = steady.cloud.arm("GET", "/onlineEndpoints/shop").json()
+    steady.cloud.clear()
     steady.cloud.wait(lambda state: not busy(state))
     after = steady.cloud.arm("GET", "/onlineEndpoints/shop").json()
 
@@ -179,6 +178,8 @@ def test_what_the_service_refuses(steady, properties, said):
 
 
 def test_a_second_write_during_an_operation_is_a_conflict(steady):
+    steady.cloud.fault("stuck:on=endpoint.put")
+
     first = steady.cloud.arm("PUT", "/onlineEndpoints/shop", body_of(steady))
     second = steady.cloud.arm("PUT", "/onlineEndpoints/shop", body_of(steady))
 
@@ -266,7 +267,7 @@ def test_deleting_an_endpoint_ends_what_goes_on_with_its_deployments(steady):
     given = {k: v for k, v in green["properties"].items() if v is not None}
     cloud.arm("PUT", "/onlineEndpoints/brief", body)
     cloud.wait(lambda state: not busy(state))
-    cloud.fault("slow:on=deployment.put,seconds=1.5")
+    cloud.fault("slow:on=deployment.put,seconds=4")
 
     path = "/onlineEndpoints/brief/deployments/green"
     sent = {**{key: green[key] for key in ("location", "sku", "tags")}, "properties": given}
@@ -328,11 +329,10 @@ def test_traffic_is_split_and_mirrored_by_real_servers(steady):
     before = shadows(steady)
     mirrored = steady.answers(100)
 
-    time.sleep(0.5)
-
+    steady.cloud.wait(lambda _: shadows(steady) - before >= 30)
     assert 20 <= live["green"] <= 65, live
     assert mirrored == {"blue": 100}
-    assert 30 <= shadows(steady) - before <= 70
+    assert shadows(steady) - before <= 70
 
 
 def shadows(shop: Shop) -> int:
@@ -474,18 +474,19 @@ def test_log_analytics_knows_each_request_and_each_copy(steady, logs):
     copies = shadows(steady)
     for number in range(30):
         steady.score({"fail": number == 0}, **{"User-Agent": "counting/1"})
+    steady.cloud.wait(lambda _: shadows(steady) - copies > 5)
+    written = shadows(steady) - copies
     query = """AmlOnlineEndpointTrafficLog
         | where EndpointName =~ "shop" and TimeGenerated between (ago(10m) .. now())
         | summarize n=count(), bad=countif(toint(ResponseCode) == 424), min(TotalDurationMs)
             by DeploymentName, UserAgent, AuthType"""
 
-    time.sleep(0.5)
     found = {(row[0], row[1]): row[2:] for row in logs(query)}
     fails = logs('AmlOnlineEndpointTrafficLog | where UserAgent == "counting/1" '
                  'and ModelStatusCode == "500" | project TimeGenerated, DeploymentName')  # fmt: skip
 
     assert found["blue", "counting/1"][:3] == ["Key", 30, 1]
-    assert found["green", ""][1] >= shadows(steady) - copies > 5
+    assert found["green", ""][1] >= written
     assert [row[1] for row in fails] == ["blue"]
     assert fails[0][0].tzinfo is not None
 
@@ -580,14 +581,14 @@ def test_a_stuck_operation_goes_on_when_the_fault_is_taken_away(steady):
     assert (after["state"], after["traffic"]) == ("Succeeded", {"green": 100})
 
 
-@pytest.mark.parametrize("how", ["seconds=1.5,times=always", "alternate=true,times=2"])
+@pytest.mark.parametrize("how", ["seconds=4,times=always", "alternate=true,times=2"])
 def test_reads_may_lag_behind(steady, how):
     steady.cloud.fault(f"stale:{how}")
 
     steady.cloud.arm("PUT", "/onlineEndpoints/shop", body_of(steady, traffic={"green": 100}))
     steady.cloud.wait(lambda state: not busy(state))
     seen = []
-    until = time.monotonic() + 10
+    until = time.monotonic() + 60
     while time.monotonic() < until and seen.count({"green": 100}) < 3:
         found = steady.cloud.arm("GET", "/onlineEndpoints/shop").json()
         seen.append(found["properties"]["traffic"])
@@ -618,7 +619,7 @@ def test_scoring_can_fail_on_purpose_and_is_not_tried_again(steady):
 
 
 def test_a_killed_emulator_goes_on_where_it_was(steady):
-    steady.cloud.fault("slow:on=endpoint.put,seconds=3")
+    steady.cloud.fault("slow:on=endpoint.put,seconds=10")
     steady.cloud.arm("PUT", "/onlineEndpoints/shop", body_of(steady, traffic={"green": 100}))
     key = steady.key
     before = servers(steady.cloud)
@@ -645,7 +646,7 @@ def test_every_recorded_body_is_one_of_the_sdks_models_and_has_no_secret(steady)
     ours = [each for each in records if "azure-ai-ml" not in each["headers"].get("user-agent", "")]
     for each in ours:
         each["body"] = None
-    wrong = sorted({problem for record in records for problem in problems(record)})
+    wrong = sorted({problem for record in different(records) for problem in problems(record)})
     text = steady.cloud.record.read_text()
 
     assert wrong == []

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 import yaml
 
 from tests.acceptance.azureml.site import AzureSite
 from tests.acceptance.conftest import read_json
+from tests.acceptance.test_rollouts import PATIENT
 
 RPS = 100.0
+pytestmark = pytest.mark.timeout(900)
 # What is said of a meter means nothing on `local`, so that one file serves both.
 METRICS = {"workspace": "${env.LOG_ANALYTICS_WORKSPACE_ID}", "delay": "1s"}
 LIGHT = {"environment_variables.FEATURE_STORE_MS": "2"}
@@ -36,7 +39,12 @@ def light(plan: str, site: AzureSite, **changes: object) -> str:
 
 
 def test_the_guide_s_plan_promotes_green_and_no_client_notices(site: AzureSite) -> None:
-    plan = light("plans/safe-rollout.yaml", site, stages__1__scale__instances=3)
+    plan = light(
+        "plans/safe-rollout.yaml",
+        site,
+        stages__1__scale__instances=3,
+        **PATIENT,
+    )
     bootstrapped(site, plan)
 
     with site.traffic(plan, RPS) as clients:

@@ -73,6 +73,9 @@ MODEL = """
 """
 
 
+pytestmark = pytest.mark.xdist_group("answers")  # one endpoint for all of them
+
+
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     world = World(tmp_path_factory.mktemp("answers"))
@@ -348,10 +351,10 @@ def test_switching_the_capture_costs_no_request(world: World, endpoint: LocalEnd
 def test_the_capture_lapses_and_lines_are_small_again(
     world: World, endpoint: LocalEndpoint
 ) -> None:
-    keep(endpoint, 2)
+    keep(endpoint, 5)
     assert newest_is_kept(world, endpoint)
 
-    world.until(lambda: not newest_is_kept(world, endpoint), seconds=30)
+    world.until(lambda: not newest_is_kept(world, endpoint))
 
     line = [each for each in log_of(world) if not each["shadow"]][-1]
     assert line["answer"] is None
@@ -361,11 +364,11 @@ def test_the_capture_lapses_and_lines_are_small_again(
 
 
 def test_the_capture_lapses_without_an_engine(world: World, endpoint: LocalEndpoint) -> None:
-    keep(endpoint, 4)
+    keep(endpoint, 6)
     assert newest_is_kept(world, endpoint)
     kill_engine(world)
 
-    world.until(lambda: not newest_is_kept(world, endpoint), seconds=30)
+    world.until(lambda: not newest_is_kept(world, endpoint))
 
     assert engines(world) == []
 

@@ -18,6 +18,8 @@ from rollout.domain.endpoint import (
 )
 from tests.acceptance.local.world import Traffic, World, bring_up, perform, port_of
 
+pytestmark = pytest.mark.xdist_group("changes")  # one endpoint for all of them
+
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
@@ -97,7 +99,7 @@ def test_a_split_is_in_force_when_the_order_returns(world: World, endpoint: Loca
         wanted = "blue" if turn % 2 else "green"
         perform(endpoint, SetSplit({wanted: 100}))
         answers = {
-            endpoint.probe(b'{"data": 1}', deployment=None, timeout=5).deployment for _ in range(3)
+            endpoint.probe(b'{"data": 1}', deployment=None, timeout=60).deployment for _ in range(3)
         }
         assert answers == {wanted}
 
@@ -174,7 +176,7 @@ def test_a_failed_update_leaves_the_old_servers_serving(
 
 def test_the_same_digest_again_replaces_no_server(world: World, endpoint: LocalEndpoint) -> None:
     def pid() -> object:
-        return endpoint.probe(b'{"data": 1}', deployment="blue", timeout=5).body
+        return endpoint.probe(b'{"data": 1}', deployment="blue", timeout=60).body
 
     before = endpoint.observe()
     served_by = endpoint.logs("blue", tail=1000).count("rollout: server")

@@ -65,6 +65,7 @@ def one_bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalBench]:
     world.endpoint().destroy()
 
 
+@pytest.mark.xdist_group("contract")
 class TestLocalEndpoint(EndpointContract):
     """One endpoint for all promises: each test begins with it absent, or as good as new."""
 

@@ -24,6 +24,8 @@ from tests.acceptance.local.world import (
     send_many,
 )
 
+pytestmark = pytest.mark.xdist_group("measurements")  # one endpoint for all of them
+
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
@@ -196,14 +198,14 @@ def test_an_access_log_that_is_removed_is_opened_anew(
         return sum(arm.requests for arm in interval.arms.values())
 
     endpoint._client.call("POST", "/v1/rotate")
-    world.until(log.exists, seconds=5)  # also without a request
+    world.until(log.exists)  # also without a request
     begin = endpoint.cursor()
     send_many(port_of(endpoint), endpoint.key_value(), 5)
     world.until(lambda: requests(begin) == 5)
     cursor = endpoint.read(begin, mirrored=False, histogram=False).cursor
 
     log.unlink()
-    world.until(log.exists, seconds=5)
+    world.until(log.exists)
     # More than it held before: what is new must not be looked for behind what is gone.
     send_many(port_of(endpoint), endpoint.key_value(), 20)
 

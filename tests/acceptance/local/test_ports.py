@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +15,7 @@ from rollout.adapters.endpoints.local.endpoint import LocalEndpoint
 from rollout.domain.endpoint import CreateEndpoint, PutDeployment
 from rollout.domain.errors import EndpointAway, EndpointRefused
 from tests.acceptance.local.world import BODY, World, bring_up, perform, port_of
+from tests.acceptance.ports import own_port
 
 
 def test_a_taken_port_is_refused_by_number_and_nothing_is_left(
@@ -33,8 +37,7 @@ def test_a_taken_port_is_refused_by_number_and_nothing_is_left(
 
 
 def test_the_port_asked_for_is_the_port_given(make_world: Callable[..., World]) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = own_port()
     world = make_world(port=port)
 
     perform(world.endpoint(), CreateEndpoint())
@@ -48,17 +51,42 @@ def test_two_endpoints_live_side_by_side(make_world: Callable[..., World]) -> No
         world.write("blue", key=f"blue-of-{world.name}")
     first, second = bring_up(one, both=False), bring_up(two, both=False)
 
-    answers = [each.probe(BODY, deployment=None, timeout=5) for each in (first, second)]
+    answers = [each.probe(BODY, deployment=None, timeout=60) for each in (first, second)]
 
     assert b"blue-of-one" in answers[0].body
     assert b"blue-of-two" in answers[1].body
     assert port_of(first) != port_of(second)
     assert [each.name for each in administer.list_endpoints(one.home)] == ["one", "two"]
     first.destroy()
-    assert second.probe(BODY, deployment=None, timeout=5).status == 200
+    assert second.probe(BODY, deployment=None, timeout=60).status == 200
 
 
-def test_a_port_that_was_taken_meanwhile_is_named_and_awaited(world: World) -> None:
+def test_endpoints_that_come_at_the_same_moment_have_a_port_each(tmp_path: Path) -> None:
+    worlds = [World(tmp_path / user) for user in ("ada", "bob", "cy", "dee")]
+    at_once = threading.Barrier(len(worlds))
+
+    def created(world: World) -> int:
+        world.folder.mkdir()
+        endpoint = world.endpoint()
+        at_once.wait()
+        perform(endpoint, CreateEndpoint())
+        return port_of(endpoint)
+
+    try:
+        with ThreadPoolExecutor(len(worlds)) as pool:
+            ports = list(pool.map(created, worlds))
+    finally:
+        for world in worlds:
+            world.endpoint().destroy()
+
+    assert len(set(ports)) == len(worlds), ports
+
+
+def test_a_port_that_was_taken_meanwhile_is_named_and_awaited(
+    make_world: Callable[..., World],
+) -> None:
+    world = make_world(port=own_port())
+    world.write("blue")
     endpoint = bring_up(world, both=False)
     port = port_of(endpoint)
     administer.down(world.home, world.name, world.clock)
@@ -75,7 +103,7 @@ def test_a_port_that_was_taken_meanwhile_is_named_and_awaited(world: World) -> N
 
 
 def answered(endpoint: LocalEndpoint) -> bool:
-    return endpoint.probe(BODY, deployment=None, timeout=5).status == 200
+    return endpoint.probe(BODY, deployment=None, timeout=60).status == 200
 
 
 def test_creating_twice_changes_nothing(world: World) -> None:

@@ -17,12 +17,14 @@ from rollout.domain.endpoint import DeleteDeployment, SetSplit
 from rollout.domain.errors import EndpointRefused
 from tests.acceptance.local.world import BODY, World, bring_up, perform, port_of, send, send_many
 
+pytestmark = pytest.mark.xdist_group("routing")  # one endpoint for all of them
+
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     world = World(tmp_path_factory.mktemp("routing"))
-    world.write("blue", request_settings={"request_timeout_ms": 1000})
-    world.write("green", request_settings={"request_timeout_ms": 3000})
+    world.write("blue", request_settings={"request_timeout_ms": 3000})
+    world.write("green", request_settings={"request_timeout_ms": 20_000})
     yield world
     world.endpoint().destroy()
 
@@ -152,11 +154,11 @@ def test_each_deployment_has_its_own_time_limit_and_survives_it(
     world: World, endpoint: LocalEndpoint
 ) -> None:
     perform(endpoint, SetSplit({"blue": 50, "green": 50}))
-    slow = b'{"sleep": 1.6}'
+    slow = b'{"sleep": 3.6}'
 
     blue = one(endpoint, slow, azureml_model_deployment="blue")
     green = one(endpoint, slow, azureml_model_deployment="green")
-    through_split = send_many(port_of(endpoint), endpoint.key_value(), 6, at_once=1, body=slow)
+    through_split = send_many(port_of(endpoint), endpoint.key_value(), 2, at_once=1, body=slow)
     # A server goes on with what its client gave up on; it must come back once that is done.
     world.until(lambda: one(endpoint, azureml_model_deployment="blue").status == 200)
     after = send_many(port_of(endpoint), endpoint.key_value(), 20)
@@ -196,7 +198,7 @@ def test_the_scoring_script_gets_no_secret_of_the_runner(
     environment = one(endpoint).json["env"]
 
     assert environment["OMP_NUM_THREADS"] == "1"
-    assert environment["SCORING_TIMEOUT_MS"] == "1250"
+    assert environment["SCORING_TIMEOUT_MS"] == "3250"
     assert not [name for name in environment if name.startswith(("PYTEST", "GITHUB", "VIRTUAL"))]
 
 

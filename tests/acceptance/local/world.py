@@ -107,7 +107,7 @@ class World:
     def endpoint(self) -> LocalEndpoint:
         return build(self.plan(), home=self.home, clock=self.clock)
 
-    def until(self, reached: Callable[[], bool], seconds: float = 60.0) -> float:
+    def until(self, reached: Callable[[], bool], seconds: float = 180.0) -> float:
         """Wait for a condition: how long it took. Fails after ``seconds``."""
         began = self.clock.monotonic()
         while not reached():
@@ -117,7 +117,7 @@ class World:
         return self.clock.monotonic() - began
 
     def until_seen(
-        self, endpoint: LocalEndpoint, reached: Callable[[Seen], bool], seconds: float = 60.0
+        self, endpoint: LocalEndpoint, reached: Callable[[Seen], bool], seconds: float = 180.0
     ) -> Seen:
         last = [endpoint.observe()]
 

@@ -14,7 +14,7 @@ import pytest
 
 from rollout.adapters.endpoints.azureml import patience, sdk, wire
 from rollout.adapters.endpoints.azureml.client import Client
-from rollout.adapters.endpoints.azureml.entities import load_deployment
+from rollout.adapters.endpoints.azureml.entities import Stamp, load_deployment
 from rollout.adapters.endpoints.azureml.limits import read_limits
 from rollout.adapters.endpoints.azureml.writing import Writer
 from rollout.domain.errors import EndpointAway, EndpointRefused, Fenced, NotLoggedIn
@@ -23,6 +23,8 @@ from rollout.ports.endpoint import unfenced
 from tests.unit.azureml.manager import PLACE, Manager, Token, deployment, endpoint, serving
 
 LOST = (0, None)
+HEAD = "5" * 64
+BY = Stamp("r-1", HEAD)
 MOVED = Split({"blue": 90, "green": 10})
 
 
@@ -70,13 +72,17 @@ def error(code: str, message: str = "No.") -> dict[str, object]:
 
 
 def test_a_split_is_one_write_that_keeps_everything_else(manager, writer):
-    writer.share(MOVED, unfenced)
+    writer.share(MOVED, BY, unfenced)
 
     (write,) = manager.writes()
     before = endpoint()
     assert write.body["properties"]["traffic"] == {"blue": 90, "green": 10}
     assert write.body["properties"]["mirrorTraffic"] == {}
-    assert write.body["tags"] == before["tags"]
+    assert write.body["tags"] == {
+        **before["tags"],
+        "rollout.id": "r-1",
+        "rollout.head": HEAD,
+    }
     assert write.body["identity"]["type"] == "UserAssigned"
     assert list(write.body["identity"]["userAssignedIdentities"]) == ["/subscriptions/s/ids/x"]
     assert write.body["properties"]["publicNetworkAccess"] == "Disabled"
@@ -84,7 +90,7 @@ def test_a_split_is_one_write_that_keeps_everything_else(manager, writer):
 
 
 def test_what_reading_put_in_is_not_written_back(manager, writer):
-    writer.share(MOVED, unfenced)
+    writer.share(MOVED, BY, unfenced)
     writer.scale("blue", 2, unfenced)
 
     for write in manager.writes():
@@ -95,7 +101,7 @@ def test_what_reading_put_in_is_not_written_back(manager, writer):
 def test_a_mirror_and_live_traffic_leave_together(manager, writer):
     manager.put(endpoint(properties__mirrorTraffic={}))
 
-    writer.share(Split({"blue": 100}, {"green": 20}), unfenced)
+    writer.share(Split({"blue": 100}, {"green": 20}), BY, unfenced)
 
     (write,) = manager.writes()
     assert write.body["properties"]["traffic"] == {"blue": 100}
@@ -146,7 +152,7 @@ def test_a_split_that_would_drop_the_mirror_is_not_what_was_asked(manager, clien
     client.put_endpoint = forgetful
 
     with pytest.raises(EndpointRefused, match="would write blue 100 instead of"):
-        writer.share(goal, unfenced)
+        writer.share(goal, BY, unfenced)
 
     assert manager.writes() == []
 
@@ -164,7 +170,7 @@ def test_a_name_that_the_sdk_would_write_in_lower_case_is_refused(manager, write
     manager.put(deployment("Green"))
 
     with pytest.raises(EndpointRefused, match="Green"):
-        writer.share(Split({"blue": 90, "Green": 10}), unfenced)
+        writer.share(Split({"blue": 90, "Green": 10}), BY, unfenced)
 
     assert manager.writes() == []
 
@@ -200,7 +206,7 @@ def test_scaling_keeps_what_the_sdk_cannot_express(manager, writer):
 def test_a_split_keeps_what_the_sdk_does_not_know(manager, writer):
     manager.put(endpoint(properties__somethingNewer={"a": 1}, identity=None))
 
-    writer.share(MOVED, unfenced)
+    writer.share(MOVED, BY, unfenced)
 
     (write,) = manager.writes()
     assert write.body["properties"]["somethingNewer"] == {"a": 1}
@@ -214,7 +220,7 @@ def test_two_identities_are_the_same_however_their_type_is_spelled(manager, writ
     }
     manager.put(endpoint(identity=both))
 
-    writer.share(MOVED, unfenced)
+    writer.share(MOVED, BY, unfenced)
 
     assert len(manager.writes()) == 1
 
@@ -230,7 +236,7 @@ def test_replacing_a_deployment_keeps_the_tags_of_others(manager, writer, tmp_pa
     def load():
         return load_deployment(PLACE.endpoint, "green", str(file), {})
 
-    writer.put("green", load, "r-1", "d", unfenced)
+    writer.put("green", load, BY, "d", unfenced)
 
     (write,) = manager.writes()
     assert {**write.body["tags"], "own": ""} == {
@@ -238,6 +244,7 @@ def test_replacing_a_deployment_keeps_the_tags_of_others(manager, writer, tmp_pa
         "own": "",
         "rollout.id": "r-1",
         "rollout.digest": "d",
+        "rollout.head": HEAD,
     }
 
 
@@ -247,7 +254,7 @@ def test_whoever_serves_goes_on_serving_though_its_scaling_has_failed(manager, w
     for state in ("Failed", "Scaling"):
         manager.put(deployment("blue", properties__provisioningState=state))
 
-        writer.share(Split({"blue": 100}), unfenced)
+        writer.share(Split({"blue": 100}), BY, unfenced)
 
     assert len(manager.writes()) == 2
 
@@ -258,7 +265,7 @@ def test_an_endpoint_that_is_listed_is_not_created_though_a_read_does_not_find_i
     manager.there[f"{PLACE.workspace_id}/onlineEndpoints".lower()] = {"value": [endpoint()]}
 
     with pytest.raises(EndpointAway, match="does not find it"):
-        writer.create(None, "r-1", unfenced)
+        writer.create(None, BY, unfenced)
 
     assert manager.writes() == []
 
@@ -313,7 +320,7 @@ def test_peace_that_the_service_asked_for_is_told_once(manager, client, writer):
     on(manager, "PUT", (429, error("TooManyRequests"), {"Retry-After": "90"}))
 
     with pytest.raises(EndpointAway):
-        writer.share(MOVED, unfenced)
+        writer.share(MOVED, BY, unfenced)
 
     assert (client.take_pause(), client.take_pause()) == (90.0, 0.0)
 
@@ -321,7 +328,7 @@ def test_peace_that_the_service_asked_for_is_told_once(manager, client, writer):
 def test_what_is_so_already_is_not_written(manager, writer):
     manager.put(endpoint(properties__mirrorTraffic={}))
 
-    writer.share(Split({"blue": 100}), unfenced)
+    writer.share(Split({"blue": 100}), BY, unfenced)
     writer.scale("blue", 1, unfenced)
     writer.delete("red", unfenced)
 
@@ -350,7 +357,7 @@ def test_a_change_leaves_once_whatever_becomes_of_it(manager, writer, reply, kin
     on(manager, "PUT", reply)
 
     with pytest.raises(kind, match=words):
-        writer.share(MOVED, unfenced)
+        writer.share(MOVED, BY, unfenced)
 
     assert len(manager.writes()) == 1
 
@@ -373,7 +380,7 @@ def test_the_lease_is_asked_last_before_a_change_leaves(manager, writer):
     order: list[str] = []
     manager.says = lambda asked: order.append(asked.method)
 
-    writer.share(MOVED, lambda _: order.append("hold"))
+    writer.share(MOVED, BY, lambda _: order.append("hold"))
 
     assert order[-2:] == ["hold", "PUT"]
     assert order.count("hold") == 1
@@ -384,7 +391,7 @@ def test_without_the_lease_nothing_leaves(manager, writer):
         raise Fenced("taken over", do="look")
 
     for order in (
-        lambda: writer.share(MOVED, lost),
+        lambda: writer.share(MOVED, BY, lost),
         lambda: writer.scale("blue", 2, lost),
         lambda: writer.delete("green", lost),
     ):
@@ -399,7 +406,7 @@ def test_without_the_lease_nothing_leaves(manager, writer):
 
 
 def test_no_poller_goes_on_and_nothing_is_printed(manager, writer, capfd):
-    writer.share(MOVED, unfenced)
+    writer.share(MOVED, BY, unfenced)
     writer.scale("blue", 2, unfenced)
 
     polling = [each.name for each in threading.enumerate() if "poller" in each.name.lower()]
@@ -490,7 +497,7 @@ def test_a_token_is_not_sent_to_another_service(manager, client):
 )
 def test_a_split_that_cannot_be_is_refused(manager, writer, goal, words):
     with pytest.raises(EndpointRefused, match=words):
-        writer.share(goal, unfenced)
+        writer.share(goal, BY, unfenced)
 
     assert manager.writes() == []
 
@@ -500,8 +507,8 @@ def test_a_kubernetes_endpoint_mirrors_nothing(manager, writer):
     manager.put(endpoint(properties__compute=compute, properties__mirrorTraffic={}))
 
     with pytest.raises(EndpointRefused, match="Kubernetes"):
-        writer.share(Split({"blue": 100}, {"green": 10}), unfenced)
-    writer.share(MOVED, unfenced)
+        writer.share(Split({"blue": 100}, {"green": 10}), BY, unfenced)
+    writer.share(MOVED, BY, unfenced)
 
     (write,) = manager.writes()
     assert write.body["properties"]["compute"] == compute
@@ -513,7 +520,7 @@ def test_nothing_is_written_while_an_operation_goes_on(manager, writer, state):
     manager.put(deployment("blue", properties__provisioningState=state))
 
     with pytest.raises(EndpointAway, match="in progress"):
-        writer.share(MOVED, unfenced)
+        writer.share(MOVED, BY, unfenced)
     with pytest.raises(EndpointAway, match="in progress"):
         writer.scale("blue", 2, unfenced)
 
@@ -524,7 +531,7 @@ def test_a_deployment_that_failed_gets_no_traffic(manager, writer):
     manager.put(deployment("green", properties__provisioningState="Failed"))
 
     with pytest.raises(EndpointRefused, match="rollout logs green"):
-        writer.share(MOVED, unfenced)
+        writer.share(MOVED, BY, unfenced)
 
 
 def test_what_has_traffic_or_copies_is_not_deleted(manager, writer):

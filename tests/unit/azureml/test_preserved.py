@@ -70,6 +70,15 @@ def test_what_comes_back_as_it_was_changes_nothing():
     assert deployment_changes(DEPLOYMENT, DEPLOYMENT) == []
 
 
+def test_what_a_write_says_of_itself_is_no_change():
+    tags = {"owner": "ada", "rollout.id": "r-2", "rollout.head": "5" * 64}
+
+    written = changed(ENDPOINT, "tags", tags)
+
+    assert endpoint_changes(ENDPOINT, written, split=True) == []
+    assert endpoint_changes(written, ENDPOINT, split=True) == []
+
+
 @pytest.mark.parametrize(
     ("path", "value", "told"),
     [

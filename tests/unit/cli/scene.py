@@ -36,7 +36,7 @@ stages:
   - smoke: {count: 3}
   - shift: 10%
     gate: canary
-  - approve: {expires: 1d}
+  - approve: {expires: 1d, author: true}
   - shift: 100%
 on_failure: {verify: {within: 2m}}
 """
@@ -77,7 +77,7 @@ class Scene:
         self.world = World(self.clock)
         self.world.serve("blue")
         self.plan = self.folder / "plan.yaml"
-        self.write(PLAN.replace("  - approve: {expires: 1d}\n", ""))
+        self.write(PLAN.replace("  - approve: {expires: 1d, author: true}\n", ""))
 
     def write(self, text: str) -> None:
         self.plan.write_text(text)

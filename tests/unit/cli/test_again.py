@@ -152,7 +152,7 @@ def test_a_driven_run_is_watched_and_not_applied(scene: Scene) -> None:
 
 
 def test_a_declined_again_is_repeated(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    scene.write(PLAN.replace("  - approve: {expires: 1d}\n", ""))
+    scene.write(PLAN.replace("  - approve: {expires: 1d, author: true}\n", ""))
     assert scene.call("apply", "plan.yaml", "--auto-approve").code == 0
     monkeypatch.setattr(sys, "stdin", Terminal("n\n"))
     monkeypatch.setattr(sys, "stderr", screen := Terminal())
@@ -176,7 +176,7 @@ def test_who_is_in_the_way_is_named_with_its_run(scene: Scene) -> None:
 
 
 def test_a_left_undo_goes_on_as_an_undo(scene: Scene) -> None:
-    scene.write(PLAN.replace("  - approve: {expires: 1d}\n", ""))
+    scene.write(PLAN.replace("  - approve: {expires: 1d, author: true}\n", ""))
     assert scene.call("apply", "plan.yaml", "--auto-approve").code == 0
     scene.clock.after(1, interrupt(scene))
 
@@ -186,3 +186,15 @@ def test_a_left_undo_goes_on_as_an_undo(scene: Scene) -> None:
     assert scene.call("status").out.splitlines()[-1].startswith("Go on: rollout undo r-")
     assert scene.call(*command(scene.call("status").out, "Go on:")).code in (0, Exit.ABORTED)
     assert scene.world.splits[-1] == "blue 100"
+
+
+def test_who_only_looks_is_told_the_values_that_the_run_was_given(scene: Scene) -> None:
+    scene.write(VARIED)
+    left(scene, "plan.yaml", *VALUES)
+
+    approved = scene.call("approve")
+    looked = scene.call("status")
+
+    for onward in (command(approved.err, "go on:"), command(looked.out, "Go on:")):
+        assert onward == ["apply", "plan.yaml", *VALUES]
+    assert scene.call(*onward, "--auto-approve").code == 0

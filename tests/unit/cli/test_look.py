@@ -60,7 +60,7 @@ def test_status_tells_what_it_waits_for_and_that_nobody_drives(waiting: Scene) -
     told = waiting.call("status")
     data = json.loads(waiting.call("status", "-o", "json").out)
 
-    assert "Nobody drives it at the moment." in told.out
+    assert "Nobody guards it now; next check at " in told.out
     assert "Approve: rollout approve r-" in told.out
     assert (data["outcome"], data["driven_by"]) == ("waiting_approval", None)
 

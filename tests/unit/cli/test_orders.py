@@ -110,7 +110,7 @@ def test_a_held_run_whose_candidate_has_users_is_guarded_until_an_order(waiting:
 
 
 def test_a_held_stage_is_tried_again(scene: Scene) -> None:
-    text = PLAN.replace("  - approve: {expires: 1d}\n", "")
+    text = PLAN.replace("  - approve: {expires: 1d, author: true}\n", "")
     scene.write(text.replace("{verify: {within: 2m}}", "{action: hold}"))
     scene.world.doom("green", "no memory")
 

@@ -73,7 +73,7 @@ def test_what_is_done_already_needs_nothing(scene: Scene) -> None:
 
 
 def test_a_deleted_baseline_and_a_missing_endpoint(scene: Scene) -> None:
-    text = PLAN.replace("  - approve: {expires: 1d}\n", "")
+    text = PLAN.replace("  - approve: {expires: 1d, author: true}\n", "")
     scene.write(text.replace("on_failure:", "  - delete: baseline\non_failure:"))
 
     told = scene.call("plan", "plan.yaml")

@@ -34,7 +34,7 @@ STAGES = (
     Stage("smoke", Smoke(CANDIDATE)),
     Stage("mirror-10", Mirror(10), gate="shadow"),
     Stage("shift-10", Shift(10), gate="canary"),
-    Stage("approve", Approve(by=("ada",), expires=86400.0)),
+    Stage("approve", Approve(by=("ada",), expires=86400.0, author=True)),
     Stage("shift-50", Shift(50), gate="canary", after=600.0),
     Stage("wait", Wait(1800.0), gate="canary"),
     Stage("shift-100", Shift(100), gate="bake"),

@@ -76,10 +76,22 @@ HAPPENED: dict[type, e.Event] = {
         e.AnswersDiffered("mirror-10", ()),
         e.RolledBack(),
         e.Ended(),
+        e.LooseCallFound(SHIFT),
+        e.LateCallLanded(SHIFT, BLUE_90),
+        e.Audited(ok=True),
         e.LeaveBegan(5),
         e.ShareLowered(Split({"blue": 95, "green": 5})),
+        e.ShareRestored(BLUE_90),
+        e.Unwatched(NOW - 60.0, NOW, "the log was removed"),
         e.Left(NOW + 60.0, "timer"),
+        e.Pruned(3, "digest"),
     )
+}
+# Of a run that is over, late calls may still be learned.
+ENDING = {
+    kind: event
+    for kind, event in HAPPENED.items()
+    if kind not in (e.LooseCallFound, e.LateCallLanded)
 }
 
 
@@ -103,7 +115,7 @@ def test_a_new_run_replaces_whatever_was_there() -> None:
 
 @pytest.mark.parametrize("phase", [each for each in Phase if each not in (*OPEN, *BACK)])
 @pytest.mark.parametrize(
-    "event", [*HAPPENED.values(), ABORT, KEEP, REJECT, PAUSE, ADOPT, RETRY, YES, SUPERSEDE]
+    "event", [*ENDING.values(), ABORT, KEEP, REJECT, PAUSE, ADOPT, RETRY, YES, SUPERSEDE]
 )
 def test_nothing_changes_a_run_that_is_over(phase: Phase, event: e.Event) -> None:
     run = observing("shift-10", phase=phase, cursor="c")
@@ -115,7 +127,7 @@ def test_nothing_changes_a_run_that_is_over(phase: Phase, event: e.Event) -> Non
     ("kind", "phases"),
     [
         (e.SplitCaptured, {Phase.RUNNING}),
-        (e.Intended, {Phase.RUNNING, *BACK}),
+        (e.Intended, {*OPEN, *BACK}),
         (e.SetPointReached, {Phase.RUNNING, Phase.PAUSED}),
         (e.StagePassed, {Phase.RUNNING}),
         (e.ObservationBegan, set(OPEN)),
@@ -129,6 +141,8 @@ def test_nothing_changes_a_run_that_is_over(phase: Phase, event: e.Event) -> Non
         (e.OwnerTook, {*OPEN, *BACK}),
         (e.LeaveBegan, {*OPEN, *BACK}),
         (e.ShareLowered, set(OPEN)),
+        (e.ShareRestored, {Phase.RUNNING}),
+        (e.Unwatched, set()),
         (e.Left, {*OPEN, *BACK}),
         (e.LogsCollected, set()),
         (e.AnswersDiffered, set()),

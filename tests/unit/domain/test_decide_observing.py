@@ -153,7 +153,7 @@ def test_an_approval_is_for_its_stage_by_who_may_and_in_time(
 
 
 def test_an_approval_does_not_replace_the_gate_of_its_stage() -> None:
-    stages = (*STAGES[:7], Stage("approve", Approve(), gate="canary"), *STAGES[8:])
+    stages = (*STAGES[:7], Stage("approve", Approve(author=True), gate="canary"), *STAGES[8:])
     run = observing("approve", stages=stages, approvals=(YES,))
     passed = replace(run, judgement=judged(Verdict.PASS))
 

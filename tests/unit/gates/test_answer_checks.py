@@ -260,6 +260,34 @@ def test_arms_that_do_not_see_the_planned_split_are_an_error_and_no_failure() ->
     assert "planned 10 %" in said.reason
 
 
+def lowered(until: float, errors: int = 0) -> Make:
+    """A share of 5 % in place of 50 % until then; the candidate fails so often in each second."""
+
+    def make(at: float, random: Random) -> Interval:
+        found = split(0.05 if at < until else 0.5)(at, random)
+        mine = found.arms["candidate"]
+        bad = replace(mine, errors=min(errors, mine.requests))
+        return replace(found, arms={**found.arms, "candidate": bad}, steady=at >= until)
+
+    return make
+
+
+def test_a_share_that_was_lowered_while_nobody_guarded_is_no_mismatch_and_no_pass() -> None:
+    rules = rules_of(ERRORS, SPLIT, work=Shift(50))
+
+    alone, later = judged(rules, lowered(600.0)), judged(rules, lowered(300.0))
+
+    assert alone.verdict is Verdict.INCONCLUSIVE
+    assert later.verdict is Verdict.PASS, later.reason
+    assert later.observed_seconds > 300.0
+
+
+def test_what_fails_at_a_lowered_share_fails() -> None:
+    said = judged(rules_of(ERRORS, SPLIT, work=Shift(50)), lowered(600.0, errors=2))
+
+    assert said.verdict is Verdict.FAIL, said.reason
+
+
 def test_a_split_within_the_plans_own_tolerance_is_no_mismatch() -> None:
     wide = replace(SPLIT, tolerance=Allowance(points=0.25))
 

@@ -212,6 +212,21 @@ def test_a_removed_log_is_not_taken_for_the_one_that_follows(log: Path, rotated:
     assert after.counted == Place(3, 0) if rotated else Place(2, 3 * len(line(id="3")))
 
 
+def test_a_reading_says_that_what_followed_its_cursor_was_removed(log: Path) -> None:
+    write(log, line(id="1"))
+    cursor, _ = read(log, BEGIN)
+    write(log, line(id="2"))
+    rotate(log)
+    write(log, line(id="3"))
+    kept = Reader(log).read(cursor, LIVE, Asked(), moment=200.0)
+    log.with_name("access.1.jsonl").unlink()
+
+    found = Reader(log).read(cursor, LIVE, Asked(), moment=200.0)
+    after = Reader(log).read(found.cursor, LIVE, Asked(), moment=201.0)
+
+    assert (kept.lost, found.lost, after.lost) == (False, True, False)
+
+
 @pytest.mark.parametrize(
     ("removed", "more", "counted"),
     [((2,), 1, 1), ((1, 2), 2, 2), ((1,), 1, 1)],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,9 +27,16 @@ def endpoint() -> Desired:
 
 
 def test_it_survives_its_file() -> None:
-    before = endpoint().with_split({"blue": 100}, {"green": 10}, BOTH)
+    before = replace(endpoint().with_split({"blue": 100}, {"green": 10}, BOTH), head="5" * 64)
 
     assert Desired.from_json(json.loads(json.dumps(before.to_json()))) == before
+
+
+def test_a_file_from_before_the_head_was_kept_is_read() -> None:
+    data = endpoint().to_json()
+    del data["head"]
+
+    assert Desired.from_json(data) == endpoint()
 
 
 def test_a_file_of_another_format_is_refused() -> None:

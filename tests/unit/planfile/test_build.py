@@ -17,6 +17,7 @@ from rollout.domain.plan import (
     DeploymentRef,
     EndpointRef,
     Expect,
+    Guard,
     Mirror,
     OnFailure,
     Plan,
@@ -26,6 +27,7 @@ from rollout.domain.plan import (
     Smoke,
     Stage,
     Wait,
+    Window,
 )
 from rollout.domain.units import Allowance
 from rollout.gates.rules import compile_rules
@@ -89,7 +91,7 @@ def test_every_kind_of_stage(every: Plan) -> None:
         Stage("shift-50", Shift(50), gate="relative"),
         Stage("wait-10m", Wait(600), gate="answers"),
         Stage("wait-1d", Wait(DAY), gate="canary"),
-        Stage("approve-2", Approve(("ml-leads", "ada"), DAY)),
+        Stage("approve-2", Approve(("ml-leads", "ada"), DAY, 2, author=True)),
         Stage("approve-3", Approve()),
         Stage("shift-100", Shift(100), gate="bake"),
         Stage("wait-10m-2", Wait(600), gate="bake"),
@@ -130,6 +132,20 @@ def test_the_rest_of_the_plan(every: Plan) -> None:
     assert every.risk == Risk(0.005, 0.499)
     assert every.on_failure == OnFailure("hold", "delete", 300, verify_smoke=True, collect_logs=0)
     assert every.deadline == 30 * DAY
+    assert every.guard == Guard(5)
+    assert every.windows == (
+        Window("Mon-Thu 09:00-16:00", "Europe/Vienna", ("create", "shift", "delete")),
+        Window("Mon, Wed 09:00-12:00, 13:00-16:00", "UTC", ("scale", "mirror")),
+        Window("Fri-Sat 22:00-04:00"),
+        Window("Sun"),
+    )
+
+
+@pytest.mark.parametrize(("said", "meant"), [("refuse", 0), ("hold", None), ("7%", 7), ("8", 8)])
+def test_what_may_be_left_unattended(tmp_path: Path, said: str, meant: int | None) -> None:
+    plan = plan_of(tmp_path, SMALL + f"guard: {{unattended: {said}}}\n")
+
+    assert plan.guard.unattended == meant
 
 
 @pytest.fixture(scope="module")

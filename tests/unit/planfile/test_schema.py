@@ -15,11 +15,24 @@ from jsonschema import Draft202012Validator
 
 from rollout.adapters.endpoints.azureml.kinds import KINDS as KINDS_OF_ENDPOINTS
 from rollout.adapters.endpoints.azureml.options import CLOUDS, CREDENTIALS, Options
+from rollout.domain import windows
 from rollout.domain.answers import CompareRule
 from rollout.domain.criteria import Check, Custom, Gate, OnInconclusive, Probing, Risk
-from rollout.domain.plan import Expect, OnFailure, Plan, Preflight, Shift, Smoke, Stage
+from rollout.domain.plan import (
+    Approve,
+    Expect,
+    Guard,
+    OnFailure,
+    Plan,
+    Preflight,
+    Shift,
+    Smoke,
+    Stage,
+    Window,
+)
 from rollout.gates.answers import steps_of
-from rollout.planfile import explain, forms, yaml12
+from rollout.planfile import attendance, explain, forms, yaml12
+from rollout.planfile.misshapen import Misshapen
 from rollout.planfile.rules import PROVIDERS
 from rollout.planfile.schema import NAME, schema, schema_file
 from rollout.planfile.stages import KINDS
@@ -88,6 +101,7 @@ def test_every_mapping_is_closed_or_says_what_else_it_takes() -> None:
 WRITTEN = [
     "10", "10%", "10 %", "0.5%", "0.5pp", "0.5 pp", "100%", "50.0%", "300ms", "90s", "10m", "1h30m",
     "3d", "1.5s", "0s", "0", "1", "true", "false", "200", "blue", "my-endpoint", "a", "x-1", "a.b_c",
+    "refuse", "hold", "UTC", "Europe/Vienna", "Mon-Thu 09:00-16:00", "Sat,Sun", "22:00-04:00,05:00-6:30",
     "$", "$[0]", "$.scores[0].label", "$[*]", '$["a b"]', '$.a[*]["b\\"c"][0]', "1rps", "0.5 rps", "-0.5", "ten", "10 minutes", "", "-1", "a b", "[0]", "10min", "1e3",
 ]  # fmt: skip
 
@@ -113,7 +127,7 @@ def test_an_editor_accepts_what_the_program_accepts(path: str) -> None:
 def _fits(form: dict[str, object], value: object) -> bool:
     try:
         forms.check(form, value)
-    except forms.Misshapen:
+    except Misshapen:
         return False
     return True
 
@@ -139,6 +153,7 @@ def _default(kind: type, name: str) -> object:
 
 
 PREFLIGHT = "#/$defs/stage/properties/preflight/properties"
+WINDOW = "#/properties/policy/properties/windows/items/properties"
 DEFAULTS: dict[str, tuple[type, str, Callable[[Any], object]]] = {
     "#/properties/endpoint/properties/credential": (Options, "credential", str),
     f"{PREFLIGHT}/quota": (Preflight, "quota", bool),
@@ -169,6 +184,10 @@ DEFAULTS: dict[str, tuple[type, str, Callable[[Any], object]]] = {
     "#/$defs/gate/properties/on_inconclusive/properties/then": (OnInconclusive, "then", str),
     "#/$defs/stage/properties/timeout": (Stage, "timeout", forms.duration),
     "#/$defs/stage/properties/after": (Stage, "after", forms.duration),
+    "#/$defs/stage/properties/approve/properties/count": (Approve, "count", int),
+    "#/$defs/stage/properties/approve/properties/author": (Approve, "author", bool),
+    "#/properties/guard/properties/unattended": (Guard, "unattended", attendance.unattended),
+    f"{WINDOW}/timezone": (Window, "timezone", str),
     "#/$defs/stage/properties/smoke/properties/count": (Smoke, "count", int),
     "#/$defs/stage/properties/smoke/properties/expect/properties/status": (Expect, "status", int),
 }
@@ -215,6 +234,8 @@ def test_a_plan_without_optional_keys_has_the_dataclasses_defaults(tmp_path: Pat
         "risk",
         "on_failure",
         "deadline",
+        "guard",
+        "windows",
         "compare",
         "metrics",
         "customs",
@@ -234,6 +255,10 @@ def test_the_kinds_of_stages_are_the_same_everywhere() -> None:
     assert tuple(stage["x-kinds"]) == KINDS
     assert [each["required"] for each in stage["oneOf"]] == [[kind] for kind in KINDS]
     assert set(KINDS) < set(stage["properties"])
+
+
+def test_windows_are_about_the_kinds_that_write() -> None:
+    assert tuple(PARTS[f"{WINDOW}/applies_to"]["items"]["enum"]) == windows.KINDS
 
 
 def test_providers_and_their_choices_are_the_same_everywhere() -> None:
@@ -336,7 +361,7 @@ def test_a_path_has_the_steps_that_the_gates_take(path: str) -> None:
     ["", "a", "$.", "$.0", "$[", "$[-1]", "$[a]", "$['a']", '$["\\x"]', '$["a]', "$ .a", "$.a\n"],
 )
 def test_what_is_no_path_is_refused(path: str) -> None:
-    with pytest.raises(forms.Misshapen):
+    with pytest.raises(Misshapen):
         forms.steps(path)
 
 

@@ -18,6 +18,7 @@ def test_github_outputs_are_one_line_each() -> None:
         "run_id=r-1 evil=1",
         "stage=shift-10",
         "candidate_percent=0",
+        "next_check_at=",
     ]
 
 
@@ -34,7 +35,7 @@ def test_a_failed_run_is_an_error_and_a_held_one_a_warning() -> None:
     assert ci.github_annotations(run, "rolled_back", 10)[0].startswith("::error title=rollout ")
     assert ci.github_annotations(run, "held", 13)[0].startswith("::warning ")
     assert "task.complete result=SucceededWithIssues" in ci.azure_commands(run, "held", 13)[-1]
-    assert len(ci.azure_commands(run, "completed", 0)) == 4
+    assert len(ci.azure_commands(run, "completed", 0)) == 5
 
 
 def test_a_models_words_give_no_command() -> None:

@@ -25,11 +25,14 @@ def test_a_run_in_short() -> None:
         "labels": {},
         "started": "2027-01-15T08:00:00.000Z",
         "ended": "2027-01-15T08:59:35.000Z",
+        "next_check_at": None,
+        "waits_for": None,
         "exposure": {"requests": 376, "errors": 15},
         "cause": {
             "why": "gate_failed",
             "text": "gate canary: error_rate failed (E = 214 >= 100): beyond the tolerance of "
             "0.5pp.",
+            "drift": None,
         },
     }
 

@@ -6,6 +6,7 @@ import pytest
 
 from rollout.domain import events as e
 from rollout.domain.endpoint import CreateEndpoint
+from rollout.domain.outcome import outcome
 from rollout.domain.plan import Bootstrap, Stage
 from rollout.domain.run import Cause, Exposure, Phase, Run, Split, StageDone, Why
 from rollout.domain.verdict import Verdict
@@ -217,3 +218,14 @@ def test_a_run_that_ends_in_its_bootstrap_counts_it() -> None:
     run = replace(rolled_back(), stages=BOOT, at=0, done=(), cause=cause, phase=Phase.HELD)
 
     assert "stage 1 of 10, bootstrap" in text_of(Ending(run))
+
+
+def test_what_a_late_call_left_is_told_first() -> None:
+    run = replace(running(), phase=Phase.COMPLETED, leftover="A late call's change is still there.")
+
+    first, second = text_of(Ending(run)).splitlines()
+
+    assert "is still there" in first
+    assert "Completed" in second
+    assert "put right: rollout apply" in next_command(run)
+    assert outcome(run) == "unrepaired"

@@ -57,7 +57,21 @@ TOLD: list[tuple[e.Event, str]] = [
         e.AnswersDiffered("mirror-10", (Example(Difference("$[*]", "type", "1", "'1'"), "", ""),)),
         "answers differ: $[*] (type): 1 by the baseline, '1' by the candidate",
     ),
+    (e.Pruned(7, "d"), "what was written before entry 7 was forgotten"),
     (e.RolledBack(), "rolled back to blue 100, verified"),
+    (
+        e.LooseCallFound(DeleteDeployment("blue")),
+        "an earlier runner may still send: delete blue",
+    ),
+    (
+        e.LateCallLanded(SetSplit({"blue": 90, "green": 10}), Split({"blue": 90, "green": 10})),
+        (
+            "a late call of an earlier runner landed: set traffic blue 90 green 10; "
+            "found blue 90 green 10"
+        ),
+    ),
+    (e.Audited(True, "nothing"), "late calls looked for: nothing"),
+    (e.Audited(False, "no way"), "NOT put right: no way"),
     (e.Ended(), "completed"),
     (e.Ended(CAUSE), "ended: too many errors"),
     (e.Approved("ok", "d", "ada", 0.0, "fine"), "ada approved ok: fine"),
@@ -72,6 +86,15 @@ TOLD: list[tuple[e.Event, str]] = [
         e.ShareLowered(Split({"blue": 95, "green": 5})),
         "read back blue 95 green 5, to be left alone with",
     ),
+    (
+        e.ShareRestored(Split({"blue": 50, "green": 50})),
+        "read back blue 50 green 50, as before the last runner left",
+    ),
+    (
+        e.Unwatched(0.0, 60.0, "the log was removed"),
+        "not known from 1970-01-01T00:00:00Z to 1970-01-01T00:01:00Z: the log was removed",
+    ),
+    (e.Left(0.0, ""), "left: interrupted; the next one may go on at once"),
     (
         e.Left(0.0, "timer"),
         "left, waiting for timer; to be looked at again at 1970-01-01T00:00:00Z",

@@ -86,7 +86,7 @@ def test_a_wait_has_a_progress_bar() -> None:
 def test_a_stage_that_has_not_begun_says_when_it_will() -> None:
     run = running(at=8, done=(*DONE,) * 2, step=Step.ENTERING, cursor=None, since=START + 4000)
 
-    assert "begins in 59m" in line_of(View(run, START + 4060), "delete")
+    assert "begins in 46m10s" in line_of(View(run, START + 4060), "delete")
 
 
 def test_an_effect_under_way_is_named_with_its_attempts() -> None:

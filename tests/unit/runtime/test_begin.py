@@ -9,11 +9,13 @@ import pytest
 
 from rollout.domain import events as e
 from rollout.domain.codec import decode
+from rollout.domain.endpoint import SetSplit
 from rollout.domain.errors import Locked, UsageError
 from rollout.domain.plan import EndpointRef, Plan
 from rollout.domain.run import FINAL, Cause, Phase, Split, Why
 from rollout.runtime.begin import KEPT_REQUESTS, Course, Standing, kept, own, resume, stand, undo
 from rollout.runtime.journal import Journal, entries
+from rollout.runtime.lease import Before
 from tests.fakes.clock import FakeClock
 from tests.fakes.endpoint import FakeEndpoint, World
 from tests.fakes.store import FakeStore, Shelf
@@ -230,3 +232,28 @@ def test_the_journal_keeps_a_few_requests_and_always_one():
         back = decode(Plan, json.loads(kept(replace(PLAN, requests=bodies))))
 
         assert back.requests == bodies[:count]
+
+
+def test_whoever_takes_a_contested_run_over_notes_what_may_still_be_sent(shelf, journal):
+    begun(journal, captured=Split({"blue": 100}))
+    effect = SetSplit({"blue": 90, "green": 10})
+    journal.append(e.Intended(effect, Split({"blue": 100})))
+    Journal(FakeStore(shelf=shelf), STREAM, "eve").order(e.AbortOrdered("eve"))
+    heir = Journal(FakeStore(now=lambda: 2000.0, shelf=shelf), STREAM, "bob")
+
+    after = resume(heir, Before.SILENT)
+
+    assert after.loose == (effect,)
+    assert heir.last.event == e.LooseCallFound(effect)
+
+
+@pytest.mark.parametrize("before", [Before.RELEASED, Before.DEAD])
+def test_nothing_is_noted_of_an_owner_that_is_gone(shelf, journal, before):
+    begun(journal)
+    journal.append(e.Intended(SetSplit({"blue": 90, "green": 10}), Split({"blue": 100})))
+    heir = Journal(FakeStore(now=lambda: 2000.0, shelf=shelf), STREAM, "bob")
+
+    after = resume(heir, before)
+
+    assert after.loose == ()
+    assert heir.last.event == e.OwnerTook(2, "bob", crashed=before.crashed)

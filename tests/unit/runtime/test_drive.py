@@ -45,6 +45,9 @@ class Meter:
     def measure(self, _: Run, *, mirrored: bool) -> e.Measured:
         return FAILED
 
+    def fresh_gaps(self) -> tuple[e.Unwatched, ...]:
+        return ()
+
     def fresh_examples(self) -> tuple[Example, ...]:
         return (KEPT,)
 

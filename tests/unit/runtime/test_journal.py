@@ -12,7 +12,9 @@ from rollout.domain.endpoint import SetSplit
 from rollout.domain.errors import Fenced, StoreError
 from rollout.domain.run import Phase, Split
 from rollout.ports.store import Conflict, Record
-from rollout.runtime.journal import ORIGIN, TRIES, VERSION, Journal, entries, read_entry
+from rollout.runtime.chain import ORIGIN
+from rollout.runtime.journal import TRIES, Journal, entries, read_entry
+from rollout.runtime.upcast import VERSION
 from tests.fakes.store import FakeStore, Shelf
 from tests.unit.runtime.values import run
 
@@ -125,6 +127,45 @@ def test_an_older_owner_is_fenced(shelf, journal):
         assert told.value.code == 30
 
     assert rival.append(INTENDED).intent == INTENDED.effect
+
+
+def test_an_open_call_is_the_intent_that_nothing_of_its_owner_follows(shelf, journal):
+    stranger = another(shelf)
+    stranger.refresh()
+    assert stranger.open_call() is None
+
+    journal.append(INTENDED)
+    another(shelf).order(PAUSE)
+    stranger.refresh()
+    assert stranger.open_call() == INTENDED.effect
+
+    journal.refresh()
+    journal.append(e.LogsCollected("green", "..."))
+    stranger.refresh()
+    assert stranger.open_call() is None
+
+
+def test_a_take_over_says_how_the_owner_before_left(shelf, journal):
+    journal.append(INTENDED)
+    heir = another(shelf, "bob")
+    heir.refresh()
+
+    heir.take(crashed=True, contested=True)
+
+    assert heir.last.event == e.OwnerTook(2, "bob", crashed=True, contested=True)
+    assert heir.run.loose == (INTENDED.effect,)
+
+
+def test_time_never_goes_back_behind_what_is_written(shelf):
+    clock = iter([100.0, 160.0, 40.0, 40.0])
+    journal = Journal(FakeStore(now=lambda: next(clock), shelf=shelf), STREAM, "ada")
+    journal.start(run(), "{}", "")
+
+    for _ in range(2):
+        journal.append(INTENDED)
+
+    assert [each.at for each in entries(FakeStore(shelf=shelf), STREAM)] == [100.0, 160.0, 160.0]
+    assert journal.now() == 160.0
 
 
 def test_of_two_who_take_over_at_once_one_is_told_so(shelf, journal):

@@ -9,7 +9,7 @@ import pytest
 from rollout.domain.errors import EndpointAway, Fenced, Locked
 from rollout.runtime.begin import kept
 from rollout.runtime.journal import Journal
-from rollout.runtime.lease import POLL, TTL, Owner, acquire, living_holder
+from rollout.runtime.lease import POLL, TTL, Before, Owner, acquire, living_holder
 from tests.fakes.clock import FakeClock
 from tests.fakes.store import FakeStore
 from tests.unit.runtime.values import PLAN, run
@@ -34,8 +34,8 @@ def store(clock):
 
 @pytest.fixture
 def take(store, clock):
-    def take(name, *, dead=(), patience=0.0):
-        return acquire(store, STREAM, owner(name, dead), clock, patience=patience)
+    def take(name, *, dead=(), patience=0.0, grace=0.0):
+        return acquire(store, STREAM, owner(name, dead), clock, patience=patience, grace=grace)
 
     return take
 
@@ -109,6 +109,48 @@ def test_patience_is_rewarded(clock, take):
     take("bob", patience=600.0)
 
     assert clock.monotonic() == pytest.approx(61.0, abs=2 * POLL)
+
+
+def force(store):
+    """A person takes the lease away."""
+    found = store.lease(STREAM)
+    body = {**json.loads(found.body), "released": True, "forced": "eve", "id": "another"}
+    store.put_lease(STREAM, json.dumps(body).encode(), version=found.version)
+
+
+@pytest.mark.parametrize(
+    ("leave", "dead", "before", "waited"),
+    [
+        (lambda lease, store: lease.release(), (), Before.RELEASED, 0.0),
+        (lambda lease, store: lease.release(), ("ada",), Before.RELEASED, 0.0),
+        (lambda lease, store: None, ("ada",), Before.DEAD, 0.0),
+        (lambda lease, store: None, (), Before.SILENT, TTL + 5.0),
+        (lambda lease, store: force(store), (), Before.FORCED, 5.0),
+        (lambda lease, store: force(store), ("ada",), Before.DEAD, 0.0),
+    ],
+    ids=["released", "released and dead", "dead", "silent", "forced", "forced and dead"],
+)
+def test_it_is_known_how_the_owner_before_left(clock, store, take, leave, dead, before, waited):
+    leave(take("ada"), store)
+
+    lease = take("bob", dead=dead, grace=5.0)
+
+    assert lease.before is before
+    assert clock.monotonic() == pytest.approx(waited, abs=2 * POLL)
+
+
+@pytest.mark.parametrize(
+    ("before", "crashed", "contested"),
+    [
+        (Before.NOBODY, False, False),
+        (Before.RELEASED, False, False),
+        (Before.DEAD, True, False),
+        (Before.SILENT, True, True),
+        (Before.FORCED, True, True),
+    ],
+)
+def test_only_an_owner_that_may_live_is_contested(before, crashed, contested):
+    assert (before.crashed, before.contested) == (crashed, contested)
 
 
 def test_an_owner_that_leaves_while_it_is_watched_is_no_living_one(clock, take):

@@ -8,9 +8,13 @@ from itertools import pairwise
 import pytest
 
 from rollout.domain.advance import advance
+from rollout.domain.events import SetPointReached, Unwatched
+from rollout.domain.measure import Interval
 from rollout.domain.run import Split, Step
 from rollout.domain.verdict import Verdict
+from rollout.gates.judge import SOURCE_ERRORS
 from rollout.gates.rules import compile_rules
+from rollout.runtime.hearing import Hearing, Interest
 from rollout.runtime.meter import HISTOGRAM_EVERY, OUTAGE_STEP, SILENCE, UNREACHED, Meter
 from tests.fakes.clock import FakeClock
 from tests.fakes.endpoint import FakeEndpoint, World
@@ -220,3 +224,93 @@ def test_behind_the_last_stage_its_guard_goes_on():
     scale.pass_time(10.0)
 
     assert scale.run.judgement.verdict is Verdict.RUNNING
+
+
+# --- between runners ------------------------------------------------------------------
+
+
+def test_the_time_without_a_runner_is_read_in_one_go(scale):
+    scale.pass_time(10.0)
+    scale.clock.sleep(600.0)
+    scale.meter = scale.another()
+
+    (measured, *_) = scale.pass_time(5.0)
+
+    assert measured.intervals[0].end - measured.intervals[0].start > 590.0
+    assert measured.requests > 2000
+    assert not measured.lagging
+
+
+def test_an_interval_with_a_lowered_share_is_marked_as_one(scale):
+    scale.pass_time(10.0)
+    scale.run = replace(scale.run, restores=LIVE)
+
+    lowered = [each for one in scale.pass_time(10.0)[1:] for each in one.intervals]
+
+    assert lowered
+    assert not any(each.steady for each in lowered)
+    scale.run = replace(scale.run, restores=None, steady=scale.clock.now())
+    later = [each for one in scale.pass_time(10.0)[1:] for each in one.intervals]
+    assert all(each.steady for each in later)
+
+
+def test_a_runner_that_leaves_puts_what_it_has_read_into_the_journal(scale):
+    scale.meter.measure(scale.run, mirrored=False)
+    scale.clock.sleep(1.0)
+    assert scale.meter.measure(scale.run, mirrored=False) is None
+
+    settled = scale.keep(scale.meter.settle(scale.run, mirrored=False))
+
+    assert settled.intervals
+    assert scale.meter.settle(scale.run, mirrored=False) is None
+
+
+def test_a_step_that_begins_while_the_source_is_away_is_not_judged_by_the_one_before():
+    scale = Scale()
+    scale.world.break_metrics(20.0)
+    scale.run = replace(scale.run, step=Step.ENTERING)
+    scale.begin()
+    scale.pass_time(5.0)
+    scale.keep(SetPointReached("canary", LIVE))
+    scale.begin()
+
+    made = scale.pass_time(30.0)
+
+    assert {each.judgement.gate for each in made} == {"canary"}
+    assert not made[-1].evidence["stage"].get("guard")
+
+
+def test_a_runner_that_read_nothing_says_so_once_and_four_are_a_broken_source(scale):
+    scale.world.break_metrics(1e6)
+    verdicts = []
+    for _ in range(SOURCE_ERRORS):
+        scale.meter = scale.another()
+        scale.meter.measure(scale.run, mirrored=False)
+        verdicts.append(scale.keep(scale.meter.settle(scale.run, mirrored=False)))
+        assert scale.meter.settle(scale.run, mirrored=False) is None
+
+    assert [each.source_errors for each in verdicts] == [1, 2, 3, 4]
+    assert verdicts[-1].judgement.verdict is Verdict.ERROR
+
+
+def test_what_is_lost_is_told_once(scale):
+    interval = Interval(0.0, 60.0)
+
+    scale.meter._note(scale.meter._wound(scale.run, 0.0), interval, "the log was removed")
+
+    assert scale.meter.fresh_gaps() == (Unwatched(0.0, 60.0, "the log was removed"),)
+    assert scale.meter.fresh_gaps() == ()
+
+
+def test_answers_that_nobody_listened_to_are_a_gap(scale):
+    scale.pass_time(10.0)
+    scale.clock.sleep(600.0)
+    interest = replace(Interest({}, (), ()), predictions=("$[0]",))
+    endpoint = FakeEndpoint(PLAN, scale.world)
+    scale.meter = Meter(endpoint, compile_rules(PLAN), scale.clock, Hearing(interest))
+
+    scale.pass_time(5.0)
+
+    (gap,) = scale.meter.fresh_gaps()
+    assert gap.end - gap.start > 590.0
+    assert "while a runner is here" in gap.what

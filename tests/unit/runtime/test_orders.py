@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from rollout.domain import events as e
 from rollout.domain.endpoint import DeleteDeployment
-from rollout.domain.errors import UsageError
+from rollout.domain.errors import NewerJournal, UsageError
 from rollout.domain.run import Phase, Step
+from rollout.ports.store import Record
 from rollout.runtime import orders
 from rollout.runtime.begin import kept
 from rollout.runtime.journal import Journal
+from rollout.runtime.upcast import VERSION
 from tests.fakes.store import FakeStore, Shelf
 from tests.unit.runtime.values import PLAN, at, run
 
@@ -53,6 +57,19 @@ def test_a_run_is_found_by_the_beginning_of_its_id(store, begin):
             orders.find_run(store, wrong)
 
 
+def test_a_run_is_found_beside_what_a_newer_version_wrote(store, begin):
+    begin("fake/newer", id="r-new")
+    begin(id="r-abc")
+    record = store.shelf.events["fake/newer"][0]
+    body = json.dumps({**json.loads(record.body), "v": VERSION + 1}).encode()
+    store.shelf.events["fake/newer"][0] = Record(0, record.run, body)
+
+    assert orders.find_run(store, "r-abc").run.id == "r-abc"
+    for unclear in ("r-n", None):
+        with pytest.raises(NewerJournal):
+            orders.find_run(store, unclear)
+
+
 def test_a_run_whose_endpoint_is_gone_is_over_past_its_point_of_no_return_too(store, begin):
     found = begin(at=len(PLAN.stages) - 1, deleted=True).run
 
@@ -91,7 +108,7 @@ def test_an_approval_is_signed(store, begin):
         ({**WAITING, "at": at("all")}, "eve", "waits for no approval"),
         ({**WAITING, "phase": Phase.HELD}, "eve", "waits for no approval"),
         ({**WAITING, "at": len(PLAN.stages)}, "eve", "waits for no approval"),
-        (WAITING, "mallory", "approved by ada or eve; you are mallory"),
+        (WAITING, "mallory", "approved by eve; you are mallory; 1 of 1 approval missing"),
     ],
 )
 def test_an_approval_that_would_mean_nothing_is_refused(store, begin, changes, by, said):
@@ -131,6 +148,14 @@ def test_an_order_is_taken_only_where_it_does_something(store, begin, order, pha
 def test_there_is_no_way_back_from_the_point_of_no_return(store, begin, order, gone):
     with pytest.raises(UsageError, match="no way back"):
         orders.give(store, begin(**gone), order, "eve")
+
+
+def test_a_run_can_be_left_as_it_stands_also_behind_the_point_of_no_return(store, begin):
+    found = begin(intent=DeleteDeployment("blue"), phase=Phase.HELD)
+
+    left = orders.give(store, found, e.AbortOrdered("eve", keep_traffic=True), "eve")
+
+    assert left.phase is Phase.ABORTED
 
 
 def test_an_order_meant_for_one_run_never_hits_the_next(store, begin):

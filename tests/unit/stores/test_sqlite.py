@@ -21,6 +21,7 @@ from rollout.adapters.stores import sqlite
 from rollout.adapters.stores.sqlite import build
 from rollout.domain.errors import StoreError, UsageError
 from rollout.ports.store import Record
+from tests.fakes.clock import EPOCH, FakeClock
 
 NOBODY = 65534
 
@@ -424,6 +425,30 @@ def test_no_connection_crosses_a_fork(store):
 
     assert held is None
     assert len(store.read("s")) == 1
+
+
+def test_setting_the_clock_of_the_machine_moves_nothing_in_a_living_process(path):
+    clock = Stepped()
+    store = build(f"sqlite:///{path}", clock=clock)
+    clock.sleep(5)
+
+    clock.stepped = 3600
+    ahead = store.now()
+    clock.stepped = -3600
+    back = store.now()
+    clock.sleep(1.5)
+
+    assert (ahead, back, store.now()) == (EPOCH + 5, EPOCH + 5, EPOCH + 6.5)
+    store.close()
+
+
+class Stepped(FakeClock):
+    """A clock that somebody sets."""
+
+    stepped = 0.0
+
+    def now(self):
+        return super().now() + self.stepped
 
 
 def test_the_clock_is_the_machines_with_milliseconds(store):

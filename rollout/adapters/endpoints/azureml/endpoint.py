@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, assert_never
 
-from rollout.adapters.endpoints.azureml import inputs, measuring, preserved, seeing
+from rollout.adapters.endpoints.azureml import entities, inputs, measuring, preserved, seeing
 from rollout.adapters.endpoints.azureml.access import Access
+from rollout.adapters.endpoints.azureml.entities import Stamp
 from rollout.domain.endpoint import (
     Condition,
     CreateEndpoint,
@@ -110,27 +111,28 @@ class AzureEndpoint:
             traffic=split.traffic,
             mirror=split.mirror,
             trouble=self._trouble,
+            head=entities.tagged(found, entities.HEAD_TAG) or "",
         )
 
-    def perform(self, effect: Effect, *, run: str, hold: Hold = unfenced) -> None:
+    def perform(self, effect: Effect, *, run: str, hold: Hold = unfenced, head: str = "") -> None:
         """See ``Endpoint.perform``."""
         try:
-            self._perform(effect, run, hold)
+            self._perform(effect, Stamp(run, head), hold)
         except EndpointAway:
             # As long as the service asked for peace, the endpoint is busy: no attempt is wasted.
             self._quiet_until = self._clock.monotonic() + self._access.client.take_pause()
             raise
 
-    def _perform(self, effect: Effect, run: str, hold: Hold) -> None:
+    def _perform(self, effect: Effect, stamp: Stamp, hold: Hold) -> None:
         match effect:
             case CreateEndpoint():
-                self._access.writer.create(self._plan.endpoint.file, run, hold)
+                self._access.writer.create(self._plan.endpoint.file, stamp, hold)
             case PutDeployment(role, name):
-                self._put(role, name, run, hold)
+                self._put(role, name, stamp, hold)
             case ScaleDeployment(name, instances):
                 self._access.writer.scale(name, instances, hold)
             case SetSplit(traffic, mirror):
-                self._share(_without_zeros(traffic, mirror), hold)
+                self._share(_without_zeros(traffic, mirror), stamp, hold)
             case DeleteDeployment(name):
                 self._access.writer.delete(name, hold)
             case _:
@@ -268,9 +270,7 @@ class AzureEndpoint:
 
     # --- writing ---
 
-    def _put(self, role: str, name: str, run: str, hold: Hold) -> None:
-        from rollout.adapters.endpoints.azureml.entities import load_deployment  # noqa: PLC0415
-
+    def _put(self, role: str, name: str, stamp: Stamp, hold: Hold) -> None:
         ref = self._plan.deployment(role)
         file = ref.file
         if file is None:
@@ -280,13 +280,15 @@ class AzureEndpoint:
             )
         self._access.writer.put(
             name,
-            lambda: load_deployment(self._access.place.endpoint, name, file, ref.overrides),
-            run,
+            lambda: entities.load_deployment(
+                self._access.place.endpoint, name, file, ref.overrides
+            ),
+            stamp,
             self.digest(role),
             hold,
         )
 
-    def _share(self, goal: Split, hold: Hold) -> None:
+    def _share(self, goal: Split, stamp: Stamp, hold: Hold) -> None:
         def leaves(before: Mapping[str, Any]) -> None:
             self._before, self._trouble = before, ""
             self._confirmed.write(goal, self._clock.monotonic())
@@ -294,7 +296,7 @@ class AzureEndpoint:
         from rollout.adapters.endpoints.azureml.failures import LostReply  # noqa: PLC0415 - heavy
 
         try:
-            self._access.writer.share(goal, hold, leaves)
+            self._access.writer.share(goal, stamp, hold, leaves)
         except LostReply:
             raise  # it may have been carried out
         except RolloutError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rollout.adapters.endpoints.azureml.failures import told
@@ -10,14 +11,27 @@ from rollout.adapters.endpoints.azureml.failures import told
 if TYPE_CHECKING:
     from azure.ai.ml.entities import OnlineDeployment, OnlineEndpoint
 
-RUN_TAG, DIGEST_TAG = "rollout.id", "rollout.digest"
+RUN_TAG, DIGEST_TAG, HEAD_TAG = "rollout.id", "rollout.digest", "rollout.head"
 # Written back, they would only make noise: the SDK and the service put them in by themselves.
 _NOISE = ("createdBy", "createdAt", "lastModifiedBy", "lastModifiedAt", "AzureAsyncOperationUri")
 
 Overrides = Mapping[str, object]
 
 
-def load_endpoint(name: str, file: str | None, run: str) -> OnlineEndpoint:
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """Who writes: the run, and the entry of its journal that orders it; empty: it does not say."""
+
+    run: str
+    head: str = ""
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """As tags of a resource."""
+        return {RUN_TAG: self.run, **({HEAD_TAG: self.head} if self.head else {})}
+
+
+def load_endpoint(name: str, file: str | None, stamp: Stamp) -> OnlineEndpoint:
     """The endpoint to create: its file without the shares, which belong to the plan.
 
     Raises:
@@ -34,7 +48,7 @@ def load_endpoint(name: str, file: str | None, run: str) -> OnlineEndpoint:
         made.traffic = {}
         if hasattr(made, "mirror_traffic"):
             made.mirror_traffic = {}
-        made.tags = {**(made.tags or {}), RUN_TAG: run}
+        made.tags = {**(made.tags or {}), **stamp.tags}
     return made
 
 
@@ -52,9 +66,9 @@ def load_deployment(endpoint: str, name: str, file: str, overrides: Overrides) -
         return load_online_deployment(file, params_override=changes)
 
 
-def stamp(entity: OnlineDeployment, *, run: str, digest: str) -> None:
+def mark(entity: OnlineDeployment, stamp: Stamp, digest: str) -> None:
     """Say on the deployment whose it is."""
-    entity.tags = {**(entity.tags or {}), RUN_TAG: run, DIGEST_TAG: digest}
+    entity.tags = {**(entity.tags or {}), **stamp.tags, DIGEST_TAG: digest}
 
 
 def tagged(entity: Any, tag: str) -> str | None:
@@ -70,8 +84,9 @@ def clean(entity: Any) -> None:
     }
 
 
-def share(entity: Any, traffic: Mapping[str, int], mirror: Mapping[str, int]) -> None:
-    """Give an endpoint as read both shares, absolute, for one write."""
+def share(entity: Any, traffic: Mapping[str, int], mirror: Mapping[str, int], by: Stamp) -> None:
+    """Give an endpoint as read both shares, absolute, for one write that says whose it is."""
+    entity.tags = {**(entity.tags or {}), **by.tags}
     entity.traffic = {name: part for name, part in traffic.items() if part}
     if hasattr(entity, "mirror_traffic"):
         entity.mirror_traffic = {name: part for name, part in mirror.items() if part}

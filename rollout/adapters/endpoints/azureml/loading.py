@@ -18,7 +18,7 @@ def loads(plan: Plan) -> tuple[Finding, ...]:
     found = []
     if plan.endpoint.file is not None:
         file = plan.endpoint.file
-        found.append(_finding(file, lambda: entities.load_endpoint(name, file, "")))
+        found.append(_finding(file, lambda: entities.load_endpoint(name, file, entities.Stamp(""))))
     for role in (BASELINE, CANDIDATE):
         ref = plan.deployment(role)
         if ref.file is None:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from rollout.adapters.endpoints.azureml.entities import HEAD_TAG, RUN_TAG
 from rollout.domain.errors import EndpointRefused
 from rollout.domain.run import Split
 
@@ -38,6 +39,7 @@ _OF_THE_OTHER_KIND = {
     "Kubernetes": ("properties.egressPublicNetworkAccess",),
 }
 _COMPARED = (*_ENDPOINT, *_DEPLOYMENT)
+_OURS = tuple(f"tags.{each} " for each in (RUN_TAG, HEAD_TAG))
 _READ_ONLY = (
     "provisioningState", "scoringUri", "swaggerUri", "properties", "keys", "createdTime",
 )  # fmt: skip
@@ -69,7 +71,8 @@ def endpoint_changes(before: Json, after: Json, *, split: bool) -> list[str]:
     fields = [each for each in _ENDPOINT if split or each not in shares]
     if _at(before, "properties.compute"):
         fields.remove(_NETWORK)  # a cluster has its own; the SDK carries it for managed ones only
-    return _changes(fields, before, after)
+    found = _changes(fields, before, after)
+    return [each for each in found if not each.startswith(_OURS)]  # they go with each write
 
 
 def deployment_changes(before: Json, after: Json) -> list[str]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from rollout.adapters.endpoints.azureml import entities, preserved, seeing
 from rollout.adapters.endpoints.azureml.client import Client
+from rollout.adapters.endpoints.azureml.entities import Stamp
 from rollout.adapters.endpoints.azureml.limits import Limits
 from rollout.adapters.endpoints.azureml.place import Place
 from rollout.domain.endpoint import Condition
@@ -47,7 +48,7 @@ class Writer:
         self._limits = limits
         self._plan = plan
 
-    def create(self, file: str | None, run: str, hold: Hold) -> None:
+    def create(self, file: str | None, stamp: Stamp, hold: Hold) -> None:
         """Create the endpoint; there already: nothing to do."""
         found = self._client.endpoint()
         if found is not None and (
@@ -59,22 +60,22 @@ class Writer:
                 f"Azure lists the endpoint '{self._place.endpoint}' and does not find it.",
                 do="It is looked at again.",
             )
-        entity = entities.load_endpoint(self._place.endpoint, file, run)
+        entity = entities.load_endpoint(self._place.endpoint, file, stamp)
         self._client.put_endpoint(entity, hold)
 
     def put(
-        self, name: str, load: Callable[[], OnlineDeployment], run: str, digest: str, hold: Hold
+        self, name: str, load: Callable[[], OnlineDeployment], stamp: Stamp, digest: str, hold: Hold
     ) -> None:
         """Create a deployment, or bring it to what ``load`` gives."""
         self._present()
         found = self._client.deployment(name)
-        if found is not None and self._is_put(found, run, digest):
+        if found is not None and self._is_put(found, stamp.run, digest):
             return
         entity = load()
         if found is not None:
             self._same_type(found, entity)
             entity.tags = {**(found.tags or {}), **(entity.tags or {})}  # a write replaces them
-        entities.stamp(entity, run=run, digest=digest)
+        entities.mark(entity, stamp, digest)
         self._client.put_deployment(entity, hold)
 
     def scale(self, name: str, instances: int, hold: Hold) -> None:
@@ -95,11 +96,14 @@ class Writer:
             lambda body: _scaled(name, before, body),
         )
 
-    def share(self, goal: Split, hold: Hold, leaves: Callable[[Json], None] = _nobody) -> None:
+    def share(
+        self, goal: Split, stamp: Stamp, hold: Hold, leaves: Callable[[Json], None] = _nobody
+    ) -> None:
         """Write live split and mirror together; has it that split already, nothing is written.
 
         Args:
             goal: Both, absolute.
+            stamp: Written with them.
             hold: Asked last.
             leaves: Told the endpoint as it was, right before the write leaves.
         """
@@ -111,7 +115,7 @@ class Writer:
         self._serving(goal, seeing.split(endpoint))
         before = self._client.answer(self._place.endpoint_id)
         entities.clean(endpoint)
-        entities.share(endpoint, goal.traffic, goal.mirror)
+        entities.share(endpoint, goal.traffic, goal.mirror, stamp)
 
         def last(body: Json) -> Json:
             leaves(before)

@@ -39,12 +39,16 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a reading holds: by arm, and the pairs whose later half is in it."""
+    """What a reading holds: by arm, and the pairs whose later half is in it.
+
+    ``lost``: what followed the cursor has been removed, wholly or in part.
+    """
 
     cursor: Cursor
     arms: Mapping[str, Arm]
     said: Mapping[str, tuple[Said, ...]] = field(default_factory=dict)
     pairs: tuple[Pair, ...] = ()
+    lost: bool = False
 
 
 def now(access_log: Path, moment: float) -> Cursor:
@@ -84,7 +88,7 @@ class Reader:
         pairing = self._recalled(cursor, arms)
         with _opened(self._access_log) as segments:
             self._see_it_there(segments, moment)
-            known = segments.fitted(cursor.counted)
+            known, lost = segments.fitted(cursor.counted), segments.lost(cursor.counted)
             if known is None:
                 # What was counted already must not be counted again, wherever it stands.
                 cursor = replace(cursor, since=cursor.until)
@@ -105,7 +109,7 @@ class Reader:
             until=moment,
         )
         self._known = (after, arms, tally.pairing) if asked.pairs else None
-        return tally.found(after)
+        return replace(tally.found(after), lost=lost)
 
     def _see_it_there(self, segments: _Segments, moment: float) -> None:
         """Without the log nobody knows what was asked: that is not the same as no requests."""
@@ -224,6 +228,10 @@ class _Segments:
             return place
         growing = max(self.finished, default=0) + 1
         return Place(growing, 0) if place.segment == growing else None
+
+    def lost(self, place: Place) -> bool:
+        """Whether the segment of ``place`` has been removed, and with it what followed."""
+        return bool(place.begun) and self._number_of(place) is None
 
     def lines(self, start: Place) -> Iterator[tuple[Place, Place, bytes]]:
         """Complete lines from ``start`` on, each with where it begins and ends."""

@@ -118,13 +118,12 @@ def _handle(plane: ControlPlane, method: str, path: str, body: Json) -> Json:
 
 def _create(plane: ControlPlane, body: Json) -> None:
     port = cast("int | None", body["port"])
-    plane.create(str(body["name"]), port, str(body["auth_mode"]))
+    plane.create(str(body["name"]), port, str(body["auth_mode"]), _head(body))
 
 
 def _split(plane: ControlPlane, body: Json) -> None:
-    plane.split(
-        cast("Mapping[str, int]", body["traffic"]), cast("Mapping[str, int]", body["mirror"])
-    )
+    traffic, mirror = (cast("Mapping[str, int]", body[each]) for each in ("traffic", "mirror"))
+    plane.split(traffic, mirror, _head(body))
 
 
 def _capture(plane: ControlPlane, body: Json) -> None:
@@ -133,15 +132,20 @@ def _capture(plane: ControlPlane, body: Json) -> None:
 
 def _put(plane: ControlPlane, name: str, body: Json) -> None:
     specification = Specification.from_json(cast("Mapping[str, object]", body["specification"]))
-    plane.put(name, specification, str(body["digest"]), str(body["run"]))
+    plane.put(name, specification, str(body["digest"]), str(body["run"]), _head(body))
 
 
 def _scale(plane: ControlPlane, name: str, body: Json) -> None:
-    plane.scale(name, cast(int, body["instances"]), str(body["run"]))
+    plane.scale(name, cast(int, body["instances"]), str(body["run"]), _head(body))
 
 
-def _delete(plane: ControlPlane, name: str, _body: Json) -> None:
-    plane.delete(name)
+def _delete(plane: ControlPlane, name: str, body: Json) -> None:
+    plane.delete(name, _head(body))
+
+
+def _head(body: Json) -> str:
+    """The entry of the orderer's journal; the emulator has none."""
+    return str(body.get("head", ""))
 
 
 _ACTIONS: Mapping[tuple[str, str], Callable[[ControlPlane, Json], Json | None]] = {

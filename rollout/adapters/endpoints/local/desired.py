@@ -49,6 +49,7 @@ class Desired:
         auth_mode: As in the endpoint's file.
         traffic: Deployment -> percent, no zeros.
         mirror: Deployment -> percent, no zeros.
+        head: The entry of the orderer's journal that led to this; empty: it did not say.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Desired:
     traffic: Split = field(default_factory=dict)
     mirror: Split = field(default_factory=dict)
     deployments: Mapping[str, Wanted] = field(default_factory=dict)
+    head: str = ""
 
     def to_json(self) -> dict[str, object]:
         """All of it as plain data."""
@@ -81,6 +83,7 @@ class Desired:
             "traffic": dict(self.traffic),
             "mirror": dict(self.mirror),
             "deployments": deployments,
+            "head": self.head,
         }
 
     @classmethod
@@ -104,6 +107,7 @@ class Desired:
             traffic=cast(Split, data["traffic"]),
             mirror=cast(Split, data["mirror"]),
             deployments={name: _wanted(one) for name, one in deployments.items()},
+            head=str(data.get("head", "")),
         )
 
     def with_deployment(

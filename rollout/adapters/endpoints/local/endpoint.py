@@ -147,25 +147,26 @@ class LocalEndpoint:
             deployments={name: _seen(one) for name, one in deployments.items()},
             traffic=cast("Mapping[str, int]", view["traffic"]),
             mirror=cast("Mapping[str, int]", view["mirror"]),
+            head=str(view["head"]),
         )
 
-    def perform(self, effect: Effect, *, run: str, hold: Hold = unfenced) -> None:
+    def perform(self, effect: Effect, *, run: str, hold: Hold = unfenced, head: str = "") -> None:
         """See ``Endpoint.perform``; each effect is one call of the engine."""
         hold(CALL_SECONDS)
         match effect:
             case CreateEndpoint():
-                self._create()
+                self._create(head)
             case PutDeployment(role, name):
-                self._put(role, name, run)
+                self._put(role, name, run, head)
             case ScaleDeployment(name, instances):
-                body: Json = {"instances": instances, "run": run}
+                body: Json = {"instances": instances, "run": run, "head": head}
                 self._order("PATCH", f"/v1/deployments/{name}", body)
             case SetSplit(traffic, mirror):
-                body = {"traffic": dict(traffic), "mirror": dict(mirror)}
+                body = {"traffic": dict(traffic), "mirror": dict(mirror), "head": head}
                 self._order("PUT", "/v1/endpoint/split", body)
             case DeleteDeployment(name):
                 if self._folder.is_used:
-                    self._order("DELETE", f"/v1/deployments/{name}", {})
+                    self._order("DELETE", f"/v1/deployments/{name}", {"head": head})
             case _:
                 assert_never(effect)
 
@@ -252,7 +253,8 @@ class LocalEndpoint:
             moment=moment,
         )
         interval = Interval(before.until, moment, found.arms)
-        return Reading(str(found.cursor), interval, found.said, found.pairs)
+        lost = "the access log of that time was removed" if found.lost else ""
+        return Reading(str(found.cursor), interval, found.said, found.pairs, lost)
 
     def history(self, *, seconds: float, batch: float) -> tuple[Arm, ...]:
         """See ``Endpoint.history``."""
@@ -287,13 +289,14 @@ class LocalEndpoint:
         if self._client.call_if_up("PUT", "/v1/endpoint/capture", body) is not None:
             self._wished_at = now
 
-    def _create(self) -> None:
+    def _create(self, head: str) -> None:
         if self._folder.is_used:
             return
         body: Json = {
             "name": self._plan.endpoint.name,
             "port": self._options.port,
             "auth_mode": read_auth_mode(self._plan.endpoint.file),
+            "head": head,
         }
         try:
             self._tell("PUT", "/v1/endpoint", body)
@@ -302,12 +305,13 @@ class LocalEndpoint:
                 self.destroy()
             raise
 
-    def _put(self, role: str, name: str, run: str) -> None:
+    def _put(self, role: str, name: str, run: str, head: str) -> None:
         specification = self._specification(role)
         body: Json = {
             "specification": specification.to_json(),
             "digest": self._digest_of(specification),
             "run": run,
+            "head": head,
         }
         self._order("PUT", f"/v1/deployments/{name}", body)
 

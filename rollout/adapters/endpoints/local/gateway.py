@@ -14,6 +14,7 @@ from rollout.adapters.endpoints.local import listeners, routes, xds
 from rollout.adapters.endpoints.local.admin import Admin
 from rollout.adapters.endpoints.local.desired import PLAN
 from rollout.adapters.endpoints.local.folder import Folder, replace_json
+from rollout.adapters.endpoints.local.ports import PortTaken
 from rollout.adapters.endpoints.local.processes import Identity, Process, tagged
 from rollout.adapters.endpoints.local.replica import tail
 from rollout.adapters.endpoints.local.xds import Config, Layout, Upstream
@@ -22,6 +23,7 @@ from rollout.ports.clock import Clock
 
 _ACK_SECONDS = 2.0
 _LISTED_SECONDS = 1.0
+_LISTEN_SECONDS = 1.0
 _START_SECONDS = 5.0
 _PAUSE_SECONDS = 0.004
 _FIRST_PAUSE_SECONDS = 0.2
@@ -86,6 +88,11 @@ class Gateway:
         self._await_live()
         self.apply(config)
 
+    def abandon(self) -> None:
+        """End what did not come up in time: nobody will ever adopt it."""
+        if self.process is not None:
+            self.process.kill_group()
+
     def watch(self) -> None:
         """Start it again if it has died: at once, but not over and over without a pause."""
         now = self._clock.monotonic()
@@ -112,7 +119,7 @@ class Gateway:
         New clusters are known before a route names them; old ones go after the last route.
 
         Raises:
-            EndpointRefused: Envoy refused it and goes on with what it had.
+            EndpointRefused: Envoy refused it and goes on with what it had, or has no port.
         """
         if config == self.applied:
             return True
@@ -127,6 +134,8 @@ class Gateway:
             if before is None or _routing(before) != _routing(config):
                 self._put_routes(config)
             self._put_clusters(config, anew=False)
+            if before is None:
+                self._must_listen()
         except OSError as error:
             if self._clock.monotonic() - self._started > _START_SECONDS:
                 self.error = f"Envoy does not answer: {error}"
@@ -179,12 +188,26 @@ class Gateway:
         """Why Envoy does not stay up, from its last words."""
         said = last_complaint(tail(self._folder.envoy_log, start=self._log_from))
         if "Address already in use" in said:
-            return EndpointRefused(
-                f"Port {self._layout.port} is taken by another program.",
-                do=f"Free it, or write endpoint.port: auto in the plan, then: rollout apply {PLAN}",
-            )
+            return self._port_taken()
         do = f"Read {self._folder.envoy_log}, then try again."
         return EndpointAway(f"Envoy does not stay up: {said}.", do=do)
+
+    def _must_listen(self) -> None:
+        """End an Envoy that lives without its port; the next one may get it.
+
+        Of two that bind a port at the same time only one can listen. The other one goes on, as if
+        nothing had happened, and its endpoint's clients would be answered by a stranger.
+        """
+        process, port = self.process, self._layout.port
+        if process is not None and not self._wait(lambda: process.listens(port), _LISTEN_SECONDS):
+            process.kill_group()
+            raise self._port_taken()
+
+    def _port_taken(self) -> PortTaken:
+        return PortTaken(
+            f"Port {self._layout.port} is taken by another program.",
+            do=f"Free it, or write endpoint.port: auto in the plan, then: rollout apply {PLAN}",
+        )
 
     def _live(self) -> bool:
         if self.process is None or not self.process.alive():

@@ -6,6 +6,7 @@ import os
 import secrets
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -60,13 +61,14 @@ class ControlPlane:
 
     # --- orders -------------------------------------------------------------------------------
 
-    def create(self, name: str, port: int | None, auth_mode: str) -> None:
+    def create(self, name: str, port: int | None, auth_mode: str, head: str = "") -> None:
         """Create the endpoint; one that exists is left as it is.
 
         Args:
             name: The endpoint's name.
             port: None: the first free one.
             auth_mode: As in the endpoint's file; every mode means keys here.
+            head: The entry of the orderer's journal; kept with what is wanted, as for each order.
 
         Raises:
             EndpointRefused: the port is taken, or Envoy is not installed.
@@ -81,22 +83,24 @@ class ControlPlane:
             }
             write_json(self._folder.keys, dict(self._keys))
             for candidate in ports.candidates(port, self._folder.path.parent):
-                desired = Desired(name, identity, candidate, auth_mode)
+                desired = Desired(name, identity, candidate, auth_mode, head=head)
                 write_json(self._folder.desired, desired.to_json())
                 gateway = self._new_gateway(desired)
                 try:
                     gateway.start(Config(keys=self._keys))
                 except EndpointError as error:
+                    gateway.abandon()
                     self._folder.desired.unlink()
-                    if port is None and ports.is_taken(candidate):
+                    # Free a moment ago: only a proxy that listens has a port for itself.
+                    if port is None and isinstance(error, ports.PortTaken):
                         continue
-                    raise error
+                    raise
                 self._desired, self._gateway = desired, gateway
                 self._journal.write("endpoint.created", name=name, port=candidate)
                 return
             raise EndpointRefused("No port is free.", do="Give one with endpoint.port.")
 
-    def split(self, traffic: Mapping[str, int], mirror: Mapping[str, int]) -> None:
+    def split(self, traffic: Mapping[str, int], mirror: Mapping[str, int], head: str = "") -> None:
         """Set live split and mirror; both are in force when this returns without an error.
 
         Raises:
@@ -108,7 +112,7 @@ class ControlPlane:
             after = before.with_split(traffic, mirror, ready)
             if after == before:
                 return
-            self._save(after)
+            self._save(after, head)
             try:
                 self._apply()
             except EndpointRefused:
@@ -116,12 +120,14 @@ class ControlPlane:
                 raise
             self._journal.write("split.set", traffic=dict(traffic), mirror=dict(mirror))
 
-    def put(self, name: str, specification: Specification, digest: str, run: str) -> None:
+    def put(
+        self, name: str, specification: Specification, digest: str, run: str, head: str = ""
+    ) -> None:
         """Create a deployment or begin to bring it to another specification."""
         with self._lock:
             before = self._existing()
             after = before.with_deployment(name, specification, digest=digest, run=run)
-            self._save(after)
+            self._save(after, head)
             fleet = self._fleets.get(name)
             if fleet is None:
                 self._fleets[name] = fleet = self._new_fleet(name, after)
@@ -132,20 +138,20 @@ class ControlPlane:
             self._journal.write("deployment.put", deployment=name, digest=digest, run=run)
         self.wake()
 
-    def scale(self, name: str, instances: int, run: str) -> None:
+    def scale(self, name: str, instances: int, run: str, head: str = "") -> None:
         """Begin to give a deployment another number of servers."""
         with self._lock:
             after = self._existing().scaled(name, instances, run=run)
-            self._save(after)
+            self._save(after, head)
             self._fleets[name].change(after.deployments[name])
             self._journal.write("deployment.scaled", deployment=name, instances=instances)
         self.wake()
 
-    def delete(self, name: str) -> None:
+    def delete(self, name: str, head: str = "") -> None:
         """Begin to delete a deployment; absent already is success."""
         with self._lock:
             after = self._existing().without(name)
-            self._save(after)
+            self._save(after, head)
             if name in self._fleets:
                 self._fleets[name].change(after.deployments[name])
                 self._journal.write("deployment.deleted", deployment=name)
@@ -221,6 +227,7 @@ class ControlPlane:
                 "traffic": dict(shown.traffic),
                 "mirror": dict(shown.mirror),
                 "deployments": {name: fleet.seen() for name, fleet in self._fleets.items()},
+                "head": desired.head,
             }
 
     def processes(self) -> list[Json]:
@@ -315,10 +322,12 @@ class ControlPlane:
             )
         return self._desired
 
-    def _save(self, desired: Desired) -> None:
+    def _save(self, desired: Desired, head: str = "") -> None:
+        """Keep what is wanted from now on, with who ordered it in one write."""
         if desired != self._desired:
-            write_json(self._folder.desired, desired.to_json())
-            self._desired = desired
+            marked = replace(desired, head=head or desired.head)
+            write_json(self._folder.desired, marked.to_json())
+            self._desired = marked
 
     def _forget(self) -> None:
         for name, fleet in list(self._fleets.items()):

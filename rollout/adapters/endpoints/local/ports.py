@@ -16,8 +16,15 @@ LAST = 65535
 _CONNECT_SECONDS = 0.5
 
 
+class PortTaken(EndpointRefused):
+    """Another program has the port that a proxy was started for."""
+
+
 def is_taken(port: int) -> bool:
-    """Whether a program listens there already, on the loopback or on all addresses."""
+    """Whether a program listens there already, on the loopback or on all addresses.
+
+    Looking takes the port from nobody: a socket that does not listen is in no proxy's way.
+    """
     with socket.socket() as found:
         found.settimeout(_CONNECT_SECONDS)
         if found.connect_ex(("127.0.0.1", port)) == 0:
@@ -27,7 +34,6 @@ def is_taken(port: int) -> bool:
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             found.bind(("127.0.0.1", port))
-            found.listen()
         except OSError:
             return True
     return False

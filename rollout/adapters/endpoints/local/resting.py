@@ -30,6 +30,7 @@ def seen(folder: Folder) -> Seen:
         },
         traffic=desired.traffic,
         mirror=desired.mirror,
+        head=desired.head,
     )
 
 

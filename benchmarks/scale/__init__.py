@@ -1,0 +1,1 @@
+"""How many rollouts one process can hold open, on each store."""

@@ -1,0 +1,141 @@
+"""How many rollouts one process can hold open, on each store.
+
+Run: ``python -m benchmarks.scale [--stores sqlite,postgres,azurite] [--sizes 10,100,1000,10000]``.
+
+Prints for each store how a pass of ``rollout tick --all`` grows with the number of open rollouts
+that wait, what a rollout costs in memory and what one costs that is due, and how fast the journal
+appends beside the bare driver of the store. PostgreSQL runs with fsync; Azurite is an emulator, so
+its figures are those of its own program, not of Azure.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.scale import raw
+from benchmarks.scale.appends import Speed, race
+from rollout.wiring import plugs
+from tests.servers import azurite, environment, postgres_database, postgres_server
+
+DUE = 100  # at most, of each size
+LIMIT_SECONDS, LIMIT_SIZE = 5.0, 1000  # of a pass over waiting rollouts on SQLite
+
+
+@dataclass(frozen=True)
+class Place:
+    """A store to be filled: its address for ``--state``, and what a child needs to reach it."""
+
+    url: str
+    variables: Mapping[str, str]
+
+
+@contextmanager
+def sqlite() -> Iterator[Iterator[Place]]:
+    """A file each."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield (Place(f"sqlite:///{folder}/{n}.db", {}) for n in range(100))
+
+
+@contextmanager
+def postgres() -> Iterator[Iterator[Place]]:
+    """A database each, in one server that waits for its disk."""
+    with postgres_server("fsync=on") as server, ExitStack() as made:
+        yield (Place(made.enter_context(postgres_database(server)), {}) for _ in range(100))
+
+
+@contextmanager
+def blobs() -> Iterator[Iterator[Place]]:
+    """A prefix each, in one container."""
+    with azurite() as (url, variables):
+        yield (Place(f"{url}/{n}", variables) for n in range(100))
+
+
+STORES = {"sqlite": sqlite, "postgres": postgres, "azurite": blobs}
+
+
+def main() -> None:
+    """Print the tables; ends with 1 where a promise is not kept."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--stores", default=",".join(STORES))
+    parser.add_argument("--sizes", default="10,100,1000,10000")
+    asked = parser.parse_args()
+    sizes = [int(each) for each in asked.sizes.split(",")]
+    broken: list[str] = []
+    for name in asked.stores.split(","):
+        print(f"\n{name}")
+        print(f"{'open':>7}{'pass s':>9}{'ms each':>9}{'kB each':>9}{'due ms':>9}{'fill ms':>9}")
+        with STORES[name]() as places:
+            costs = {size: cell(next(places), size) for size in sizes}
+            broken += [f"{name}: {each}" for each in judged(name, costs)]
+            speed = raced(name, next(places))
+        told = f"{speed.journal:,.0f} of {speed.raw:,.0f} raw = {speed.ratio:.2f}"
+        print(f"appends a second, one after the other: {told}", flush=True)
+        if speed.ratio < 1 / 2:
+            broken.append(f"{name}: appends at {speed.ratio:.2f} of the raw speed")
+    print("\n" + ("; ".join(broken) or "Every promise is kept."))
+    sys.exit(bool(broken))
+
+
+def cell(place: Place, size: int) -> dict[str, float]:
+    """What a pass over so many costs, measured in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.scale.cell", place.url, str(size)]
+    done = subprocess.run(
+        [*command, str(min(size, DUE))],
+        env={**os.environ, **place.variables},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    found: dict[str, float] = json.loads(done.stdout)
+    print(
+        f"{size:>7,}{found['waiting']:>9.3f}{found['waiting'] / size * 1e3:>9.3f}"
+        f"{found['bytes'] / 1024:>9.1f}{found['due'] * 1e3:>9.1f}"
+        f"{found['filled'] / size * 1e3:>9.1f}",
+        flush=True,
+    )
+    return found
+
+
+def judged(name: str, costs: Mapping[int, Mapping[str, float]]) -> Iterator[str]:
+    """What is promised and not kept: the growth is linear, a thousand take five seconds at most."""
+    large = [size for size in costs if size >= 100]
+    if len(large) > 1:
+        first, last = large[0], large[-1]
+        grew = costs[last]["waiting"] / costs[first]["waiting"]
+        power = math.log(grew) / math.log(last / first)
+        print(
+            f"from {first:,} to {last:,} open rollouts a pass grows with their number to the power {power:.2f}"
+        )
+        if power > 1.15:
+            yield f"a pass grows with the power {power:.2f}"
+    if name == "sqlite" and costs.get(LIMIT_SIZE, {}).get("waiting", 0.0) > LIMIT_SECONDS:
+        yield f"a pass over {LIMIT_SIZE:,} takes {costs[LIMIT_SIZE]['waiting']:.1f} s"
+
+
+def raced(name: str, place: Place) -> Speed:
+    """Appends of the journal beside those of the bare driver."""
+    with environment(place.variables), tempfile.TemporaryDirectory() as folder:
+        store = plugs.store(place.url)
+        bare = {
+            "sqlite": lambda: raw.sqlite(Path(folder)),
+            "postgres": lambda: raw.postgres(place.url),
+            "azurite": lambda: raw.objects(place.url),
+        }[name]
+        with bare() as write:
+            speed = race(store, write)
+        store.close()
+    return speed
+
+
+if __name__ == "__main__":
+    main()

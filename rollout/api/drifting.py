@@ -1,0 +1,66 @@
+"""What was changed by hand since a run left its endpoint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rollout.api.opening import opened, stored
+from rollout.api.plans import read_plan
+from rollout.api.settings import Settings
+from rollout.domain.drift import difference
+from rollout.domain.errors import UsageError
+from rollout.domain.run import Drift, Run, Split
+from rollout.runtime import orders
+from rollout.runtime.journal import Journal
+
+
+@dataclass(frozen=True, slots=True)
+class Drifting:
+    """An endpoint beside what its last run left.
+
+    Args:
+        run: The run.
+        split: The split as it is.
+        drift: How it differs; None: not at all.
+    """
+
+    run: Run
+    split: Split
+    drift: Drift | None
+
+
+def drift(
+    run_id: str | None = None,
+    settings: Settings | None = None,
+    *,
+    plan: str | Path | None = None,
+) -> Drifting:
+    """Compare an endpoint with what a run left there; writes nothing.
+
+    Args:
+        run_id: A run's id or its beginning; None: the open or newest one.
+        settings: Where things are.
+        plan: In place of a run: the newest one on this plan's endpoint.
+
+    Raises:
+        PlanInvalid, UsageError, EndpointError, StoreError: see ``rollout.domain.errors``.
+    """
+    used = settings or Settings()
+    run: Run | None
+    if plan is None:
+        with stored(used, create=False) as store:
+            found = orders.find_run(store, run_id)
+            value, run = orders.plan_of(store, found), found.run
+    else:
+        value, run = read_plan(plan, used), None
+    with opened(value, used, create=False) as (endpoint, store):
+        run = run or Journal(store, endpoint.key, used.who).refresh()
+        if run is None or run.expected is None:
+            what = f"{run.id} has read no split yet" if run else "No run has ended here yet"
+            raise UsageError(
+                f"{what}, so there is nothing to compare {value.endpoint.name} with.",
+                do="List the runs: rollout history",
+            )
+        seen = endpoint.observe()
+    return Drifting(run, Split.of(seen), difference(run, seen))

@@ -1,0 +1,52 @@
+"""Addresses of stores: what ``--state`` may say, given that it is shown in messages."""
+
+from __future__ import annotations
+
+import re
+
+from rollout.domain.errors import UsageError
+
+_WITH_PASSWORD = re.compile(r"[^:]+://[^@]*:.*@", re.DOTALL)
+_WITH_USER = re.compile(r"[^:]+://[^/?#]*@", re.DOTALL)
+_SECRET_OPTION = re.compile(r"[?&][^=&]*(password|secret|scram|token)[^=&]*=", re.IGNORECASE)
+
+_SERVERS = ("postgresql", "postgres")
+_OBJECTS = {
+    "az": "AZURE_STORAGE_ACCOUNT_KEY, AZURE_STORAGE_SAS_TOKEN or a login",
+    "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or a role",
+    "gs": "GOOGLE_APPLICATION_CREDENTIALS or a service account",
+}
+
+
+def refuse_secrets(url: str) -> None:
+    """See that an address of a store names a place and nothing secret.
+
+    It stands in process lists, shell histories and in the next commands of our messages.
+
+    Args:
+        url: As given for ``--state``; never repeated here, because it may hold a password.
+
+    Raises:
+        UsageError: it has a password, a key or a signature in it.
+    """
+    kind = url.partition(":")[0]
+    if kind in _SERVERS and (_WITH_PASSWORD.match(url) or _SECRET_OPTION.search(url)):
+        raise UsageError(
+            "--state has a password in it, which process lists and messages would show.",
+            do="Take it out, and put it into PGPASSWORD, a ~/.pgpass file or a PGSERVICE.",
+        )
+    if kind in _OBJECTS and (_WITH_USER.match(url) or "?" in url or "#" in url):
+        raise UsageError(
+            f"--state may hold only {kind}://, a {container(kind)} and a prefix: credentials in it"
+            " would be shown by process lists and messages.",
+            do=f"Take the rest out; credentials come from {_OBJECTS[kind]}.",
+        )
+
+
+def container(kind: str) -> str:
+    """What a service of objects calls the place that holds them.
+
+    >>> container("az"), container("s3")
+    ('container', 'bucket')
+    """
+    return "container" if kind == "az" else "bucket"

@@ -1,0 +1,75 @@
+"""Which runs of a store have something due, told from their newest records without decoding them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from rollout.domain.auditing import SETTLE
+from rollout.domain.errors import StoreError
+from rollout.domain.run import FINAL, Phase
+from rollout.ports.store import Record, Store
+from rollout.runtime.chain import body_of, readable
+from rollout.runtime.upcast import current
+
+_FINAL = frozenset(each.value for each in FINAL)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A run as its newest record has it.
+
+    Args:
+        run, plan, endpoint: Names.
+        next_check: When somebody should look, Unix seconds; None: now.
+        waits: What it waits for.
+    """
+
+    run: str
+    plan: str
+    endpoint: str
+    next_check: float | None
+    waits: str
+
+    def is_due(self, now: float) -> bool:
+        """Whether a runner has something to do at ``now`` (Unix seconds)."""
+        return self.next_check is None or now >= self.next_check
+
+
+def standings(store: Store) -> Iterator[Standing]:
+    """Every run of the store to which something may still happen, in one read.
+
+    What is not readable, or is from a newer version, counts as due: whoever drives it says so.
+    """
+    newest: dict[str, Record] = {}
+    for stream, record in store.tails():
+        if stream not in newest or record.seq > newest[stream].seq:
+            newest[stream] = record
+    for record in newest.values():
+        state = _state(record)
+        if state is None:
+            yield Standing(record.run, "?", "?", None, "")
+        elif state.get("phase", Phase.RUNNING.value) not in _FINAL:
+            yield _standing(record, state, _number(state, "next_check"))
+        elif (state.get("loose") or state.get("landed")) and not state.get("leftover"):
+            ended = _number(state, "ended") or 0.0
+            yield _standing(record, state, ended + SETTLE)  # late calls are looked for
+
+
+def _standing(record: Record, state: Mapping[str, object], at: float | None) -> Standing:
+    plan, endpoint = (str(state.get(name, "?")) for name in ("plan", "endpoint"))
+    return Standing(record.run, plan, endpoint, at, str(state.get("waits", "")))
+
+
+def _number(state: Mapping[str, object], name: str) -> float | None:
+    found = state.get(name)
+    return float(found) if isinstance(found, int | float) else None
+
+
+def _state(record: Record) -> Mapping[str, object] | None:
+    try:
+        with readable(record):
+            state = current(body_of(record))["state"]
+    except StoreError:  # or of a newer version
+        return None
+    return state if isinstance(state, dict) else None

@@ -1,0 +1,74 @@
+"""No secret gets into an address of a store, so none is ever shown."""
+
+from __future__ import annotations
+
+import pytest
+
+from rollout.cli.main import run
+from rollout.domain.addresses import refuse_secrets
+from rollout.domain.errors import UsageError
+from rollout.wiring import plugs
+
+SECRET = [
+    "postgresql://ada:s3cret@host/db",
+    "postgres://ada:s3c/ret@host/db",
+    "postgresql://ada:@host/db",
+    "postgresql://host/db?user=ada&password=s3cret",
+    "postgresql://host/db?sslpassword=s3cret",
+    "az://account:s3cret@container/prefix",
+    "az://container/prefix?sv=2026&sig=s3cret",
+    "s3://s3cret@bucket/prefix",
+    "gs://bucket/prefix#s3cret",
+]
+
+
+@pytest.mark.parametrize("url", SECRET)
+def test_a_secret_in_an_address_is_refused_and_not_repeated(url):
+    for use in (plugs.store, refuse_secrets):
+        with pytest.raises(UsageError) as caught:
+            use(url)
+
+        assert "s3c" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", SECRET)
+@pytest.mark.parametrize("command", [["status"], ["validate", "plan.yaml"], ["apply", "plan.yaml"]])
+def test_no_command_repeats_a_secret(url, command, capsys, monkeypatch):
+    assert run([*command, "--state", url]) == 64
+    assert run(["--state", url, *command]) == 64
+    monkeypatch.setenv("ROLLOUT_STATE", url)
+    assert run(command) == 64
+
+    shown = "".join(capsys.readouterr())
+    assert "s3c" not in shown
+    assert "--state" in shown
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite:///.rollout/state.db", "postgresql://ada@host:5432/db", "postgresql:///db",
+        "postgresql://one:5432,two:5433/db?target_session_attrs=read-write", "az://journals/prod",
+        "postgresql://host/db?options=-csearch_path%3Drollout", "s3://journals/a/b", "gs://journals",
+    ],
+)  # fmt: skip
+def test_an_address_without_secrets_is_accepted(url):
+    refuse_secrets(url)
+
+
+def test_a_store_whose_package_is_missing_says_what_to_install(monkeypatch):
+    for kind, package, extra in (
+        ("postgresql", "psycopg", "postgres"),
+        ("az", "obstore", "objects"),
+    ):
+        module = plugs.BUILT_IN["rollout.stores"][kind].partition(":")[0]
+        missing = ModuleNotFoundError(f"No module named {package!r}", name=package)
+
+        def without(name, missing=missing, module=module):
+            assert name == module
+            raise missing
+
+        monkeypatch.setattr(plugs, "import_module", without)
+
+        with pytest.raises(UsageError, match=rf"pip install 'rollout\[{extra}\]'"):
+            plugs.store(f"{kind}://place/prefix")
