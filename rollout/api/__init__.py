@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from rollout.api.drifting import Drifting, drift
     from rollout.api.driving import (
         ON_HOLD,
-        Result,
         apply,
         carry_on,
         destroy,
@@ -45,6 +44,7 @@ if TYPE_CHECKING:
     from rollout.api.ordering import abort, approve, pause, reject, resume, retry
     from rollout.api.plans import read_plan
     from rollout.api.reading import driven_by, events, head, history, status
+    from rollout.api.seating import Result
     from rollout.api.settings import Settings
     from rollout.api.simulating import Wish, simulate
     from rollout.api.ticking import Ticked, tick_all
@@ -83,7 +83,6 @@ _HOMES = {
     "rollout.api.validating": ("validate",),
     "rollout.api.driving": (
         "ON_HOLD",
-        "Result",
         "apply",
         "carry_on",
         "destroy",
@@ -107,6 +106,7 @@ _HOMES = {
     "rollout.api.looking": ("check", "diff", "placed", "verify"),
     "rollout.api.ordering": ("abort", "approve", "pause", "reject", "resume", "retry"),
     "rollout.api.reading": ("driven_by", "events", "head", "history", "status"),
+    "rollout.api.seating": ("Result",),
     "rollout.api.settings": ("Settings",),
     "rollout.api.simulating": ("Wish", "simulate"),
     "rollout.api.ticking": ("Ticked", "tick_all"),

@@ -4,56 +4,29 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from rollout.api.attending import FOR_GOOD, Going, Stay
 from rollout.api.opening import opened, stored
 from rollout.api.ordering import abort
 from rollout.api.plans import read_plan
+from rollout.api.seating import Own, Result, Silent, carried_on, driven
 from rollout.api.settings import Settings
 from rollout.domain.errors import EndpointError, Locked, NotLoggedIn, UsageError
-from rollout.domain.outcome import exit_code, outcome
 from rollout.domain.plan import Plan
 from rollout.domain.run import OPEN, Run, Split
 from rollout.ports.endpoint import Endpoint
-from rollout.ports.observer import Notice, Observer
+from rollout.ports.observer import Observer
 from rollout.runtime import begin, orders, superseding
 from rollout.runtime.begin import Course, Standing
 from rollout.runtime.journal import Journal
 from rollout.runtime.lease import Before, living_holder
 from rollout.runtime.preview import Preview, checks_ahead, preview_of
-from rollout.runtime.runner import Runner
 from rollout.runtime.undoing import checked_goal
 from rollout.wiring import plugs
 
-Own = Callable[[Endpoint, Journal, Before], Course]
-Drive = Callable[[Plan, Own], "Result"]
+Drive = Callable[[Plan, Own], Result]
 GUARD, LEAVE = ON_HOLD = ("guard", "leave")
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What came of an ``apply``.
-
-    Args:
-        run: The run as it stands now.
-        outcome: One word: ``completed``, ``rolled_back``, ``inconclusive``, ``held``, ...
-        code: The exit code that the command line would end with.
-        course: Whether it was started, resumed, or there was nothing to do.
-    """
-
-    run: Run
-    outcome: str
-    code: int
-    course: Course
-
-
-class Silent:
-    """An observer that takes no note."""
-
-    def saw(self, notice: Notice) -> None:
-        """Nothing."""
 
 
 def standing(
@@ -164,7 +137,7 @@ def apply(  # noqa: PLR0913 - a name for each thing a caller may want otherwise
         return found.course
 
     def drive(what: Plan, owning: Own) -> Result:
-        return _driven(what, used, owning, observer or Silent(), lock_timeout, going)
+        return driven(what, used, owning, observer or Silent(), lock_timeout, going)
 
     if on_hold not in ON_HOLD:
         raise UsageError(f"on_hold is {on_hold!r}.", do=f"Say {' or '.join(ON_HOLD)}.")
@@ -253,16 +226,7 @@ def carry_on(
     used = settings or Settings()
     with stored(used) as store:
         found = orders.find_run(store, run_id)
-        value = orders.plan_of(store, found)
-
-    def own(_: Endpoint, journal: Journal, before: Before) -> Course:
-        run = journal.refresh()
-        if run is None or run.final:
-            return Course.NOTHING
-        begin.resume(journal, before)
-        return Course.RESUME
-
-    return _driven(value, used, own, observer or Silent(), 0.0, Going(stopping, stay))
+        return carried_on(store, found, used, observer or Silent(), Going(stopping, stay))
 
 
 def undo(
@@ -287,7 +251,7 @@ def undo(
         begin.undo(journal, found.run, value, used.who)
         return Course.START
 
-    return _driven(value, used, own, observer or Silent(), 0.0, Going(stopping))
+    return driven(value, used, own, observer or Silent(), 0.0, Going(stopping))
 
 
 def undoing(run_id: str | None = None, settings: Settings | None = None) -> tuple[Split, Split]:
@@ -349,31 +313,3 @@ def logs(plan: str | Path, deployment: str, tail: int, settings: Settings | None
     names = {"baseline": value.baseline.name, "candidate": value.candidate.name}
     with opened(value, used, create=False) as (endpoint, _):
         return endpoint.logs(names.get(deployment, deployment), tail=tail)
-
-
-def _driven(
-    plan: Plan,
-    used: Settings,
-    own: Own,
-    observer: Observer,
-    patience: float,
-    going: Going,
-) -> Result:
-    """Hold the lease, own a run, drive it until nothing is due, and let go."""
-    clock, me = plugs.clock(), plugs.owner()
-    with opened(plan, used) as (endpoint, store):
-        runner = Runner(
-            plan,
-            endpoint,
-            store,
-            clock,
-            me,
-            observer,
-            going.leaves,
-            max_wait=going.stay.max_wait,
-            ordering=going.ordering(me.name),
-        )
-        run, course = runner.run(
-            lambda journal, before: own(endpoint, journal, before), patience=patience
-        )
-    return Result(run, outcome(run), exit_code(run), course)

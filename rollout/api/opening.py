@@ -18,10 +18,16 @@ def opened(plan: Plan, used: Settings, *, create: bool = True) -> Iterator[tuple
 
     With ``create=False`` nothing is made or started: whoever only looks changes nothing.
     """
+    with reached(plan, used, create=create) as endpoint, stored(used, create=create) as store:
+        yield endpoint, store
+
+
+@contextmanager
+def reached(plan: Plan, used: Settings, *, create: bool = True) -> Iterator[Endpoint]:
+    """A plan's endpoint, closed in the end; it itself lives on."""
     endpoint = plugs.endpoint(plan, home=used.home, clock=plugs.clock(), start=create)
     try:
-        with stored(used, create=create) as store:
-            yield endpoint, store
+        yield endpoint
     finally:
         endpoint.close()
 

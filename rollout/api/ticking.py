@@ -6,12 +6,14 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 
-from rollout.api.attending import HOLD, Stay
-from rollout.api.driving import Result, carry_on
+from rollout.api.attending import HOLD, Going, Stay
 from rollout.api.opening import stored
+from rollout.api.seating import Result, Silent, carried_on
 from rollout.api.settings import Settings
 from rollout.domain.errors import Fenced, Locked, RolloutError
 from rollout.domain.run import Run
+from rollout.ports.store import Store
+from rollout.runtime import orders
 from rollout.runtime.due import Standing, standings
 
 JOBS = 8  # runs that are driven at the same time
@@ -73,22 +75,26 @@ def tick_all(
     with stored(used, create=False) as store:
         now = store.now()
         found = [each for each in standings(store) if only is None or each.run in only]
-    due = [each for each in found if only is not None or each.is_due(now)]
-    done = [Ticked(each) for each in found if each not in due]
-    for each in done:
-        told(each)
-    with ThreadPoolExecutor(max(1, jobs)) as pool:
-        going = [pool.submit(_ticked, each, used, stay, stopping) for each in due]
-        for future in as_completed(going):
-            done.append(future.result())
-            told(done[-1])
+        done, due = [], []
+        for each in found:
+            if only is not None or each.is_due(now):
+                due.append(each)
+            else:
+                done.append(Ticked(each))
+                told(done[-1])
+        with ThreadPoolExecutor(max(1, jobs)) as pool:
+            going = [pool.submit(_ticked, store, each, used, Going(stopping, stay)) for each in due]
+            for future in as_completed(going):
+                done.append(future.result())
+                told(done[-1])
     return tuple(done)
 
 
-def _ticked(standing: Standing, used: Settings, stay: Stay, stopping: Callable[[], bool]) -> Ticked:
-    if stopping():
+def _ticked(store: Store, standing: Standing, used: Settings, going: Going) -> Ticked:
+    if going.stopping():
         return Ticked(standing)
     try:
-        return Ticked(standing, carry_on(standing.run, used, stopping=stopping, stay=stay))
+        found = orders.newest(store, standing.stream)
+        return Ticked(standing, carried_on(store, found, used, Silent(), going))
     except RolloutError as error:
         return Ticked(standing, error=error)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from rollout.domain import events as e
-from rollout.domain.run import Run, Split
+from rollout.domain.run import OPEN, Run, Split, Step
 
 Attendance = e.OwnerTook | e.LeaveBegan | e.ShareLowered | e.ShareRestored | e.Left
 
@@ -14,7 +14,7 @@ def attended(run: Run, event: Attendance, at: float) -> Run:
     """The run after a runner came or went at ``at`` (Unix seconds)."""
     match event:
         case e.OwnerTook():
-            return _taken(run, event)
+            return _taken(run, event, at)
         case e.LeaveBegan(share):
             lowers = run.share > share
             before = run.restores or run.expected
@@ -27,15 +27,20 @@ def attended(run: Run, event: Attendance, at: float) -> Run:
             return replace(run, next_check=next_check, waits=on)
 
 
-def _taken(run: Run, event: e.OwnerTook) -> Run:
-    """A runner is here again; what one that may still live had begun may yet land."""
-    late = run.intent if event.contested and run.intent not in (None, *run.loose) else None
-    loose = run.loose if late is None else (*run.loose, late)
+def _taken(run: Run, event: e.OwnerTook, at: float) -> Run:
+    """A runner is here again; what one that may still live had begun may yet land.
+
+    Time in which nobody was here, and nothing was under way, uses up no stage's timeout.
+    """
+    late = (event.call or run.intent) if event.contested else None
+    loose = run.loose if late is None or late in run.loose else (*run.loose, late)
     if run.final:
         return replace(run, loose=loose, leftover="", attempts=0)
     behind = run.cursor is not None and bool(run.share) and not run.committed
+    idle = run.next_check is not None and run.step is Step.ENTERING and run.intent is None
     return replace(
         run,
+        since=at if idle and run.phase in OPEN else run.since,
         crashes=run.crashes + event.crashed,
         loose=loose,
         ceiling=None,

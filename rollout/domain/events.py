@@ -29,13 +29,15 @@ class OwnerTook:
         epoch: The fencing epoch, one more than the one before.
         owner: Who it is, for people.
         crashed: The owner before did not leave in good order.
-        contested: The owner before may still live, so a call that it had begun may still land.
+        contested: The owner before may still live.
+        call: What it had begun then, and may still land; None: nothing, or the run's own intent.
     """
 
     epoch: int
     owner: str
     crashed: bool = False
     contested: bool = False
+    call: Effect | None = None
 
 
 @dataclass(frozen=True, slots=True)

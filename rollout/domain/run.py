@@ -183,6 +183,7 @@ class Run:
         next_check: When the next runner should look, Unix seconds; None: now, or one is here.
         waits: What it waited for when the last runner left; empty: it did not leave waiting.
         supersedes: The run whose place this one took by a person's order; empty: none.
+        first: Where in its journal the run begins; -1: not known.
         windows: When which kinds of stages may begin; empty: always.
         values: What was given for the plan's variables, for commands that go on with it.
         restores: The split before a runner that left lowered the candidate's share; None: as it was.
@@ -241,6 +242,7 @@ class Run:
     next_check: float | None = None
     waits: str = ""
     supersedes: str = ""
+    first: int = -1
     windows: tuple[Window, ...] = ()
     values: Mapping[str, str] = field(default_factory=dict)
     restores: Split | None = None

@@ -37,8 +37,8 @@ class Store(Protocol):
         """Names of all streams, sorted."""
         ...
 
-    def read(self, stream: str, *, after: int = -1) -> tuple[Record, ...]:
-        """Records with a ``seq`` above ``after``, in order."""
+    def read(self, stream: str, *, after: int = -1, limit: int | None = None) -> tuple[Record, ...]:
+        """Records with a ``seq`` above ``after``, in order; so many at most."""
         ...
 
     def last(self, stream: str) -> Record | None:

@@ -108,9 +108,10 @@ def _moved(event: Move, run: Run) -> str:
     match event:
         case e.RunStarted(started):
             return _started(started)
-        case e.OwnerTook(_, owner, crashed):
+        case e.OwnerTook(_, owner, crashed, _, call):
             found = "; the one before did not leave in good order" if crashed else ""
-            return f"{owner} drives the run from here on{found}"
+            late = f", and may still send: {words.order(call)}" if call else ""
+            return f"{owner} drives the run from here on{found}{late}"
         case e.SplitCaptured(split):
             return f"a rollback would restore {split}"
         case e.Held(cause):

@@ -11,9 +11,8 @@ from enum import Enum
 
 from rollout.domain.advance import undone
 from rollout.domain.codec import encode
-from rollout.domain.endpoint import Effect
 from rollout.domain.errors import Locked, UsageError
-from rollout.domain.events import AbortOrdered, LooseCallFound
+from rollout.domain.events import AbortOrdered
 from rollout.domain.plan import Plan
 from rollout.domain.roles import BASELINE, CANDIDATE
 from rollout.domain.run import Phase, Run, Split
@@ -166,20 +165,10 @@ def resume(journal: Journal, before: Before = Before.RELEASED) -> Run:
             raise UsageError("There is nothing to resume.", do="Begin: rollout apply PLAN")
         call = journal.open_call() if before.contested else None
         try:
-            journal.take(crashed=before.crashed, contested=before.contested)
+            journal.take(crashed=before.crashed, contested=before.contested, call=call)
         except Conflict:
             continue
-        return _noted(journal, call) or run
-
-
-def _noted(journal: Journal, call: Effect | None) -> Run | None:
-    """Note what an owner that may still live was about to send, unless the run knows already."""
-    while (run := journal.run) is not None and call is not None and call not in run.loose:
-        try:
-            return journal.append(LooseCallFound(call))
-        except Conflict:  # a person's order came first
-            continue
-    return journal.run
+        return journal.run or run
 
 
 def undo(journal: Journal, last: Run, plan: Plan, by: str) -> Run:

@@ -20,11 +20,13 @@ class Standing:
     """A run as its newest record has it.
 
     Args:
+        stream: Of its journal.
         run, plan, endpoint: Names.
         next_check: When somebody should look, Unix seconds; None: now.
         waits: What it waits for.
     """
 
+    stream: str
     run: str
     plan: str
     endpoint: str
@@ -45,20 +47,22 @@ def standings(store: Store) -> Iterator[Standing]:
     for stream, record in store.tails():
         if stream not in newest or record.seq > newest[stream].seq:
             newest[stream] = record
-    for record in newest.values():
+    for stream, record in newest.items():
         state = _state(record)
         if state is None:
-            yield Standing(record.run, "?", "?", None, "")
+            yield Standing(stream, record.run, "?", "?", None, "")
         elif state.get("phase", Phase.RUNNING.value) not in _FINAL:
-            yield _standing(record, state, _number(state, "next_check"))
+            yield _standing(stream, record, state, _number(state, "next_check"))
         elif (state.get("loose") or state.get("landed")) and not state.get("leftover"):
             ended = _number(state, "ended") or 0.0
-            yield _standing(record, state, ended + SETTLE)  # late calls are looked for
+            yield _standing(stream, record, state, ended + SETTLE)  # late calls are looked for
 
 
-def _standing(record: Record, state: Mapping[str, object], at: float | None) -> Standing:
+def _standing(
+    stream: str, record: Record, state: Mapping[str, object], at: float | None
+) -> Standing:
     plan, endpoint = (str(state.get(name, "?")) for name in ("plan", "endpoint"))
-    return Standing(record.run, plan, endpoint, at, str(state.get("waits", "")))
+    return Standing(stream, record.run, plan, endpoint, at, str(state.get("waits", "")))
 
 
 def _number(state: Mapping[str, object], name: str) -> float | None:

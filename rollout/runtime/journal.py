@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rollout.domain.advance import advance
 from rollout.domain.codec import decode, encode
@@ -125,24 +125,28 @@ class Journal:
                 do="This one stopped. Watch the other: rollout status -w",
             )
 
-    def take(self, *, crashed: bool = False, contested: bool = False) -> None:
+    def take(
+        self, *, crashed: bool = False, contested: bool = False, call: Effect | None = None
+    ) -> None:
         """Become the owner: from here on older owners cannot append.
 
         Args:
             crashed: The owner before did not leave in good order.
             contested: It may still live.
+            call: What it had begun, and may still land; None: nothing that is known.
 
         Raises:
             Conflict: somebody appended at the same moment; refresh and try again.
         """
         epoch = self.last.epoch + 1 if self.last else 1
-        self._append(OwnerTook(epoch, self._by, crashed, contested), epoch)
+        self._append(OwnerTook(epoch, self._by, crashed, contested, call), epoch)
         self._mine = epoch
 
     def start(self, run: Run, source: str, file: str) -> Run:
         """Begin a run in this stream, as its owner from the first event on."""
         epoch = self.last.epoch + 1 if self.last else 1
-        started = self._append(RunStarted(run, source, file), epoch)
+        placed = replace(run, first=self.last.seq + 1 if self.last else 0)
+        started = self._append(RunStarted(placed, source, file), epoch)
         self._mine = epoch
         return started
 

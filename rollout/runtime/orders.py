@@ -39,6 +39,19 @@ def all_runs(store: Store, beginning: str = "") -> tuple[Found, ...]:
     return tuple(sorted(found, key=lambda each: (each.run.started, each.at), reverse=True))
 
 
+def newest(store: Store, stream: str) -> Found:
+    """The newest run of an endpoint.
+
+    Raises:
+        UsageError: it has none.
+    """
+    record = store.last(stream)
+    if record is None:
+        raise UsageError(f"{stream} has no run.", do="Begin one: rollout apply PLAN")
+    entry = read_entry(record)
+    return Found(stream, entry.state, entry.at)
+
+
 def find_run(store: Store, run_id: str | None) -> Found:
     """The run called ``run_id`` (a prefix will do), or without one the open or newest.
 
@@ -65,6 +78,11 @@ def find_run(store: Store, run_id: str | None) -> Found:
 
 def plan_of(store: Store, found: Found) -> Plan:
     """The plan that a run was started with, from the journal alone."""
+    first = found.run.first
+    for record in store.read(found.stream, after=first - 1, limit=1) if first >= 0 else ():
+        event = read_entry(record).event
+        if record.run == found.run.id and isinstance(event, e.RunStarted):
+            return decode(Plan, json.loads(event.source))
     for entry in entries(store, found.stream, found.run.id):
         if isinstance(entry.event, e.RunStarted):
             return decode(Plan, json.loads(entry.event.source))

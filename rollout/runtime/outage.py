@@ -46,9 +46,9 @@ class OutlastingStore:
         """Names of all streams, sorted."""
         return self._lasting(self._store.streams)
 
-    def read(self, stream: str, *, after: int = -1) -> tuple[Record, ...]:
-        """Records with a ``seq`` above ``after``, in order."""
-        return self._lasting(lambda: self._store.read(stream, after=after))
+    def read(self, stream: str, *, after: int = -1, limit: int | None = None) -> tuple[Record, ...]:
+        """Records with a ``seq`` above ``after``, in order; so many at most."""
+        return self._lasting(lambda: self._store.read(stream, after=after, limit=limit))
 
     def last(self, stream: str) -> Record | None:
         """The newest record, or None for an empty stream."""

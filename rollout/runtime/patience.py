@@ -8,8 +8,8 @@ from rollout.domain.decisions import Act, Ask, Decision, On, Question, Rest, Wai
 from rollout.domain.endpoint import Seen, SetSplit
 from rollout.domain.events import LeaveBegan, Left, Measured
 from rollout.domain.leaving import leaves, left, stays
-from rollout.domain.plan import Guard
-from rollout.domain.run import Run, Split
+from rollout.domain.plan import Guard, Shift
+from rollout.domain.run import Run, Split, Step
 from rollout.runtime.meter import Meter
 
 _TIMED = (On.TIMER, On.WINDOW)  # what comes at its time, and no sooner
@@ -79,8 +79,9 @@ class Patience:
             case Ask(Question.MEASURE):
                 return remaining <= 0 and meter.read_all(run)
             case Act(SetSplit(traffic, mirror)):
-                # To restore a share only to lower it again helps nobody.
-                return remaining <= 0 and run.restores == Split(traffic, mirror)
+                # To restore a share only to lower it again helps nobody; a stage's own is due.
+                own = run.step is Step.ENTERING and run.stage and isinstance(run.stage.work, Shift)
+                return remaining <= 0 and not own and run.restores == Split(traffic, mirror)
             case _:
                 return False
 

@@ -80,6 +80,18 @@ class StoreContract:
         assert [each.seq for each in store.read("s", after=1)] == [2, 3]
         assert store.read("s", after=3) == store.read("s", after=99) == ()
 
+    def test_so_many_are_read_as_are_wanted(self, store: Store) -> None:
+        fill(store, "s", "aaaaaaaa")
+
+        for after in (-1, 0, 3, 6, 7):
+            for limit in (1, 2, 6):
+                found = [each.seq for each in store.read("s", after=after, limit=limit)]
+                assert found == list(range(after + 1, min(after + 1 + limit, 8)))
+        store.drop("s", 5)
+        assert [each.seq for each in store.read("s", limit=2)] == [5, 6]
+        assert [each.seq for each in store.read("s", after=2, limit=1)] == [5]
+        assert store.read("empty", limit=1) == ()
+
     def test_another_handle_sees_every_acknowledged_record(self, opened: Open) -> None:
         first, second = opened(), opened()
 

@@ -47,9 +47,9 @@ class FakeStore:
         self._reach()
         return tuple(sorted(self.shelf.events))
 
-    def read(self, stream: str, *, after: int = -1) -> tuple[Record, ...]:
+    def read(self, stream: str, *, after: int = -1, limit: int | None = None) -> tuple[Record, ...]:
         self._reach()
-        return tuple(each for each in self._records(stream) if each.seq > after)
+        return tuple(each for each in self._records(stream) if each.seq > after)[:limit]
 
     def last(self, stream: str) -> Record | None:
         self._reach()

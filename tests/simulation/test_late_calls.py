@@ -219,7 +219,7 @@ def test_a_call_is_remembered_although_a_person_aborted_in_between(play):
 
     play.apply()
 
-    found = [each.effect for each in play.story if isinstance(each, e.LooseCallFound)]
+    found = [each.call for each in play.story if isinstance(each, e.OwnerTook) and each.call]
     assert [each.traffic for each in found] == [{"blue": 50, "green": 50}]
 
 

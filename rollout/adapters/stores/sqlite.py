@@ -173,12 +173,14 @@ class SqliteStore:
         rows = self._rows("select distinct stream from event order by stream")
         return tuple(stream for (stream,) in rows)
 
-    def read(self, stream: str, *, after: int = -1) -> tuple[Record, ...]:
-        """Records with a ``seq`` above ``after``, in order."""
+    def read(self, stream: str, *, after: int = -1, limit: int | None = None) -> tuple[Record, ...]:
+        """Records with a ``seq`` above ``after``, in order; so many at most."""
         rows = self._rows(
-            "select seq, run, body from event where stream = :stream and seq > :after order by seq",
+            "select seq, run, body from event where stream = :stream and seq > :after order by seq"
+            " limit :limit",
             stream=stream,
             after=after,
+            limit=-1 if limit is None else limit,
         )
         return tuple(Record(*row) for row in rows)
 

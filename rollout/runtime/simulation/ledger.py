@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from rollout.domain import approvals
 from rollout.domain.advance import advance
+from rollout.domain.endpoint import Effect
 from rollout.domain.events import Approved, Event, Order, Rejected, RunStarted
 from rollout.domain.plan import Approve
 from rollout.domain.run import Phase, Run, Step
@@ -92,7 +93,9 @@ class Ledger(Journal):
         order = self._person.order(run, self.now()) if run is not None else None
         return run if order is None else self.append(order)
 
-    def take(self, *, crashed: bool = False, contested: bool = False) -> None:
+    def take(
+        self, *, crashed: bool = False, contested: bool = False, call: Effect | None = None
+    ) -> None:
         """Nobody else is there."""
 
     def start(self, run: Run, source: str, file: str) -> Run:

@@ -87,9 +87,9 @@ class UnsteadyStore:
         self._reach()
         return self._kept.streams()
 
-    def read(self, stream: str, *, after: int = -1) -> tuple[Record, ...]:
+    def read(self, stream: str, *, after: int = -1, limit: int | None = None) -> tuple[Record, ...]:
         self._reach()
-        return self._kept.read(stream, after=after)
+        return self._kept.read(stream, after=after, limit=limit)
 
     def last(self, stream: str) -> Record | None:
         self._reach()

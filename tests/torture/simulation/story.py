@@ -168,7 +168,6 @@ class Story:
     def calmed(self) -> bool:
         """Whether the run ends once trouble has stopped."""
         self.ground.troubles.calm = True
-        self.company.max_wait = None  # whoever comes now stays until the run is over
         self.ground.note("trouble is over", "world")
         scheduler = self.ground.scheduler
         for each in self.running():

@@ -10,9 +10,10 @@ from rollout.domain import events as e
 from rollout.domain.advance import advance
 from rollout.domain.decide import decide
 from rollout.domain.decisions import Question, Rest
-from rollout.domain.endpoint import Condition, SetSplit
+from rollout.domain.endpoint import Condition, PutDeployment, SetSplit
 from rollout.domain.leaving import leaves, left, stays
 from rollout.domain.plan import Guard, OnFailure
+from rollout.domain.roles import CANDIDATE
 from rollout.domain.run import Phase, Run, Split, Why
 from rollout.domain.verdict import Verdict
 from tests.unit.domain.samples import (
@@ -216,3 +217,20 @@ def test_runners_that_read_nothing_are_counted_until_one_reads_something() -> No
 
     assert missed.misses == 2
     assert then(missed, e.ObservationBegan("c"), e.SetPointReached("shift-10", BLUE_90)).misses == 0
+
+
+def test_time_without_a_runner_uses_up_no_stages_timeout() -> None:
+    away = then(entering("create"), e.Left(NOW + 10.0, "timer"))
+
+    back = then(away, e.OwnerTook(2, "eve"), at=NOW + 9000.0)
+
+    assert back.since == NOW + 9000.0
+
+
+def test_an_operation_that_was_under_way_meanwhile_keeps_its_timeout() -> None:
+    order = PutDeployment(CANDIDATE, "green")
+    away = then(entering("create"), e.Intended(order, BLUE_100), e.Left(NOW + 10.0, "provisioning"))
+
+    back = then(away, e.OwnerTook(2, "eve"), at=NOW + 9000.0)
+
+    assert back.since == away.since

@@ -244,7 +244,7 @@ def test_whoever_takes_a_contested_run_over_notes_what_may_still_be_sent(shelf, 
     after = resume(heir, Before.SILENT)
 
     assert after.loose == (effect,)
-    assert heir.last.event == e.LooseCallFound(effect)
+    assert heir.last.event == e.OwnerTook(2, "bob", crashed=True, contested=True, call=effect)
 
 
 @pytest.mark.parametrize("before", [Before.RELEASED, Before.DEAD])

@@ -65,4 +65,4 @@ def test_what_cannot_be_read_is_due_so_that_somebody_says_so() -> None:
     store = stored(run())
     store.append("fake/1", Record(0, "r-9", b"not ours"))
 
-    assert Standing("r-9", "?", "?", None, "") in list(standings(store))
+    assert Standing("fake/1", "r-9", "?", "?", None, "") in list(standings(store))

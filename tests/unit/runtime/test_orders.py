@@ -86,6 +86,16 @@ def test_without_a_run_there_is_none_to_find(store):
         orders.find_run(store, None)
 
 
+def test_the_plan_is_read_without_the_story_before_and_after_it(store, begin):
+    begin(id="r-0", phase=Phase.COMPLETED)
+    found = begin()
+    asked = []
+    store.read = lambda stream, **how: asked.append(how) or FakeStore.read(store, stream, **how)
+
+    assert orders.plan_of(store, found) == PLAN
+    assert asked == [{"after": 0, "limit": 1}]
+
+
 def test_the_plan_is_in_the_journal(store, begin):
     begin(id="r-0", phase=Phase.COMPLETED)
     found = begin()

@@ -137,10 +137,12 @@ class ObjectStore:
             found = obstore.list_with_delimiter(self._client, self._names.streams)
         return tuple(sorted(stream_of(each) for each in found["common_prefixes"]))
 
-    def read(self, stream: str, *, after: int = -1) -> tuple[Record, ...]:
-        """Records with a ``seq`` above ``after``, in order."""
+    def read(self, stream: str, *, after: int = -1, limit: int | None = None) -> tuple[Record, ...]:
+        """Records with a ``seq`` above ``after``, in order; so many at most."""
         found: list[Record] = []
-        for seq in range(after + 1, after + 1 + _STEPS) if after >= 0 else ():
+        steps = _STEPS if limit is None else min(limit, _STEPS)
+        known = after >= 0 or limit is not None  # about where to look
+        for seq in range(after + 1, after + 1 + steps) if known else ():
             held = self._get(self._names.record(stream, seq))
             if held is None:
                 return tuple(found)
@@ -148,8 +150,11 @@ class ObjectStore:
             if entry is None:
                 break
             found.append(entry.record)
-        rest = reversed(tuple(self._listed(stream, after=after + len(found))))
-        entries = self._at_once(lambda seq: self._entry(stream, seq), rest)
+        if limit is not None and len(found) >= limit:
+            return tuple(found)
+        rest = tuple(reversed(tuple(self._listed(stream, after=after + len(found)))))
+        wanted = rest if limit is None else rest[: limit - len(found)]
+        entries = self._at_once(lambda seq: self._entry(stream, seq), wanted)
         return (*found, *(each.record for each in entries if each is not None))
 
     def last(self, stream: str) -> Record | None:

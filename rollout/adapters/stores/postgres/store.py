@@ -50,7 +50,7 @@ _STREAMS = """
 """
 _READ = """
     select seq, run, body from rollout_event
-    where stream = %(stream)s and seq > %(after)s order by seq
+    where stream = %(stream)s and seq > %(after)s order by seq limit %(limit)s::bigint
 """
 _LAST = """
     select seq, run, body from rollout_event
@@ -140,9 +140,10 @@ class PostgresStore:
         """Names of all streams, sorted."""
         return tuple(_text(stream) for (stream,) in self._rows(_STREAMS))
 
-    def read(self, stream: str, *, after: int = -1) -> tuple[Record, ...]:
-        """Records with a ``seq`` above ``after``, in order."""
-        return tuple(_record(row) for row in self._rows(_READ, stream=_bytes(stream), after=after))
+    def read(self, stream: str, *, after: int = -1, limit: int | None = None) -> tuple[Record, ...]:
+        """Records with a ``seq`` above ``after``, in order; so many at most."""
+        rows = self._rows(_READ, stream=_bytes(stream), after=after, limit=limit)
+        return tuple(_record(row) for row in rows)
 
     def last(self, stream: str) -> Record | None:
         """The newest record, or None for an empty stream."""
