@@ -15,7 +15,7 @@ from rollout.cli.settings import settings
 from rollout.domain.events import RunStarted
 from rollout.report.data import judgement_data, plan_source, whole_run_data
 from rollout.report.ending import Ending, bad_lines
-from rollout.report.story import gates, show_rows
+from rollout.report.story import gates, show_rows, unwatched_data
 from rollout.runtime.replay import intervals_of
 from rollout.runtime.simulation.recording import recorded
 from rollout.wiring import plugs
@@ -46,6 +46,7 @@ def show(given: Given, run: str | None, evidence: bool) -> int:
         "gates": [
             {"stage": stage, **judgement_data(judgement)} for stage, judgement in gates(story)
         ],
+        "unwatched": unwatched_data(story),
         "bad_log_lines": list(bad_lines(story)),
         "events": len(story),
         "plan_source": source,

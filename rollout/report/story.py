@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import UnionType
 
 from rollout.domain import events as e
 from rollout.domain.outcome import outcome
@@ -39,6 +40,15 @@ def gates(story: Sequence[Entry]) -> tuple[tuple[str, Judgement], ...]:
     return tuple(found)
 
 
+def unwatched_data(story: Sequence[Entry]) -> list[dict[str, object]]:
+    """What of a run is not known and never will be, while nobody watched."""
+    gaps = [each.event for each in story if isinstance(each.event, e.Unwatched)]
+    return [
+        {"start": words.instant(each.start), "end": words.instant(each.end), "what": each.what}
+        for each in gaps
+    ]
+
+
 def show_rows(
     ending: Ending, source: str, now: float, again: Again = PLAIN, *, driven: bool = False
 ) -> tuple[Row, ...]:
@@ -57,15 +67,20 @@ def show_rows(
     for stage, judgement in gates(ending.story):
         ink = {Verdict.PASS: Ink.GOOD, Verdict.FAIL: Ink.BAD}.get(judgement.verdict, Ink.WARN)
         rows.append(row(f"{stage}  ", Piece(lines.judged(judgement), ink)))
-    orders = [each for each in ending.story if isinstance(each.event, e.Order)]
-    if orders:
-        rows += [(), row(Piece("Orders", Ink.STRONG))]
-        rows += [
-            event_row(each.at, run.id, lines.sentence(each.event, each.state)) for each in orders
-        ]
+    rows += _chapter("Orders", e.Order, ending)
+    rows += _chapter("Not watched", e.Unwatched, ending)
     if source:
         rows += [(), row(Piece("Plan", Ink.STRONG)), *(row(each) for each in source.splitlines())]
     return (*rows, (), row(next_command(run, again, driven=driven)))
+
+
+def _chapter(title: str, kind: type[e.Unwatched] | UnionType, ending: Ending) -> tuple[Row, ...]:
+    """The events of one kind under a title; nothing where there are none."""
+    found = [each for each in ending.story if isinstance(each.event, kind)]
+    rows = (
+        event_row(each.at, ending.run.id, lines.sentence(each.event, each.state)) for each in found
+    )
+    return ((), row(Piece(title, Ink.STRONG)), *rows) if found else ()
 
 
 def _facts(run: Run) -> tuple[Row, ...]:

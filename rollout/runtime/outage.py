@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from rollout.domain.errors import StoreError
+from rollout.domain.errors import NewerJournal, StoreError
 from rollout.ports.clock import Clock
 from rollout.ports.store import Conflict, LeaseRecord, Record, Store
 
@@ -97,6 +97,8 @@ class OutlastingStore:
         while True:
             try:
                 return call()
+            except NewerJournal:
+                raise  # waiting makes no older one of it
             except StoreError as error:
                 now = self._clock.monotonic()
                 if self._tell is None or now - began >= LONGEST or self._stopping():

@@ -140,15 +140,20 @@ def races(_: Extent) -> Iterator[Row]:
         yield _named(row, f"8 runners at once, {store.kind}")
 
 
-def cases(_: Extent) -> Iterator[Row]:
+def cases(extent: Extent) -> Iterator[Row]:
     """Full and read-only disks, outages, clocks, ticks, other machines, exit codes: a test each."""
-    for path in sorted(Path(__file__).parent.glob("test_*.py")):
+    here = Path(__file__).parent
+    for path in (*sorted(here.glob("test_*.py")), *(() if extent.quick else (here / "minute.py",))):
         yield _tested(path.stem.removeprefix("test_"), str(path))
 
 
 def local(_: Extent) -> Iterator[Row]:
     """The local endpoint under load, end to end."""
-    for path in ("tests/acceptance/local/test_crashes.py", "tests/acceptance/test_faults.py"):
+    for path in (
+        "tests/torture/local_endpoint.py",
+        "tests/acceptance/local/test_crashes.py",
+        "tests/acceptance/test_faults.py",
+    ):
         yield _tested(f"local endpoint, {Path(path).stem.removeprefix('test_')}", path)
 
 

@@ -28,12 +28,14 @@ class Proxy:
     swallowed: int = 0
     _listener: socket.socket = field(default_factory=socket.socket)
     _away: threading.Event = field(default_factory=threading.Event)
+    _heard: threading.Event = field(default_factory=threading.Event)
     _open: set[socket.socket] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         self._listener.bind(("127.0.0.1", 0))
         self._listener.listen(64)
+        self._heard.set()
         threading.Thread(target=self._serve, daemon=True).start()
 
     @property
@@ -52,6 +54,14 @@ class Proxy:
         """Let everybody in again."""
         self._away.clear()
 
+    def fall_silent(self) -> None:
+        """Keep every connection, and let no answer through."""
+        self._heard.clear()
+
+    def speak(self) -> None:
+        """Let answers through again, those that were kept back as well."""
+        self._heard.set()
+
     def reset(self, swallow: int) -> None:
         """Count the answers anew, and lose this one."""
         with self._lock:
@@ -59,6 +69,7 @@ class Proxy:
 
     def close(self) -> None:
         self.go_away()
+        self.speak()
         _shut(self._listener)
 
     def _serve(self) -> None:
@@ -84,6 +95,8 @@ class Proxy:
     def _pump(self, source: socket.socket, sink: socket.socket, answering: bool) -> None:
         with suppress(OSError):
             while data := source.recv(SIZE):
+                if answering:
+                    self._heard.wait()
                 if answering and self._lost():
                     break
                 sink.sendall(data)
