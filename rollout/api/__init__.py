@@ -40,10 +40,10 @@ if TYPE_CHECKING:
         prune,
         streams,
     )
-    from rollout.api.looking import check, diff, placed, verify
+    from rollout.api.looking import check, diff, placed, see_reachable, verify
     from rollout.api.ordering import abort, approve, pause, reject, resume, retry
     from rollout.api.plans import read_plan
-    from rollout.api.reading import driven_by, events, head, history, status
+    from rollout.api.reading import driven_by, events, head, history, left_alone, status
     from rollout.api.seating import Result
     from rollout.api.settings import Settings
     from rollout.api.simulating import Wish, simulate
@@ -63,6 +63,7 @@ if TYPE_CHECKING:
         PreflightFailed,
         RolloutError,
         StoreError,
+        Unguarded,
         UsageError,
     )
     from rollout.domain.plan import Plan
@@ -70,6 +71,7 @@ if TYPE_CHECKING:
     from rollout.ports.doctor import Sign, State
     from rollout.runtime.begin import Course, Standing
     from rollout.runtime.journal import Entry
+    from rollout.runtime.lease import Holder
     from rollout.runtime.preview import Preview
     from rollout.runtime.pruning import Prunable
     from rollout.runtime.replay import Placed
@@ -103,9 +105,9 @@ _HOMES = {
         "prune",
         "streams",
     ),
-    "rollout.api.looking": ("check", "diff", "placed", "verify"),
+    "rollout.api.looking": ("check", "diff", "placed", "see_reachable", "verify"),
     "rollout.api.ordering": ("abort", "approve", "pause", "reject", "resume", "retry"),
-    "rollout.api.reading": ("driven_by", "events", "head", "history", "status"),
+    "rollout.api.reading": ("driven_by", "events", "head", "history", "left_alone", "status"),
     "rollout.api.seating": ("Result",),
     "rollout.api.settings": ("Settings",),
     "rollout.api.simulating": ("Wish", "simulate"),
@@ -124,6 +126,7 @@ _HOMES = {
         "PreflightFailed",
         "RolloutError",
         "StoreError",
+        "Unguarded",
         "UsageError",
     ),
     "rollout.domain.plan": ("Plan",),
@@ -136,6 +139,7 @@ _HOMES = {
     "rollout.runtime.replay": ("Placed",),
     "rollout.runtime.simulation.summary": ("Simulation",),
     "rollout.runtime.stock": ("Stream",),
+    "rollout.runtime.lease": ("Holder",),
     "rollout.runtime.unlock": ("Lock",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
@@ -159,6 +163,7 @@ __all__ = [
     "EndpointRefused",
     "Entry",
     "Fenced",
+    "Holder",
     "Lock",
     "Locked",
     "NewerJournal",
@@ -181,6 +186,7 @@ __all__ = [
     "StoreError",
     "Stream",
     "Ticked",
+    "Unguarded",
     "UsageError",
     "Wish",
     "abort",
@@ -199,6 +205,7 @@ __all__ = [
     "head",
     "history",
     "import_journals",
+    "left_alone",
     "lock",
     "logs",
     "pause",
@@ -210,6 +217,7 @@ __all__ = [
     "reject",
     "resume",
     "retry",
+    "see_reachable",
     "simulate",
     "standing",
     "status",

@@ -49,15 +49,17 @@ class Going:
         stopping: Whether somebody wants this process to leave.
         stay: What that means.
         held: A held run is left at once, whoever its candidate serves.
+        at_once: Whether somebody wants it so much that ``stay`` is no matter.
     """
 
     stopping: Callable[[], bool]
     stay: Stay = FOR_GOOD
     held: bool = False
+    at_once: Callable[[], bool] = lambda: False
 
     def leaves(self, run: Run) -> bool:
         """Whether to leave the run as it stands."""
-        if self.held and run.phase is Phase.HELD:
+        if self.at_once() or (self.held and run.phase is Phase.HELD):
             return True
         sees_through = self.stay.on_interrupt == ROLLBACK and not run.committed
         return self.stopping() and not sees_through
@@ -69,6 +71,6 @@ class Going:
         def ordered(run: Run) -> AbortOrdered | None:
             able = run.phase in OPEN and not run.committed
             rolls = self.stay.on_interrupt == ROLLBACK and able and self.stopping()
-            return order if rolls else None
+            return order if rolls and not self.at_once() else None
 
         return ordered

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from rollout.api.opening import opened, stored
+from rollout.api.opening import opened, regained, stored
 from rollout.api.plans import read_plan
 from rollout.api.settings import Settings
 from rollout.domain.drift import difference
 from rollout.domain.errors import UsageError
+from rollout.domain.plan import Plan
 from rollout.domain.run import Drift, Run, Split
+from rollout.ports.endpoint import Endpoint
 from rollout.runtime import orders
 from rollout.runtime.journal import Journal
 
@@ -47,20 +49,23 @@ def drift(
         PlanInvalid, UsageError, EndpointError, StoreError: see ``rollout.domain.errors``.
     """
     used = settings or Settings()
-    run: Run | None
-    if plan is None:
-        with stored(used, create=False) as store:
-            found = orders.find_run(store, run_id)
-            value, run = orders.plan_of(store, found), found.run
-    else:
-        value, run = read_plan(plan, used), None
-    with opened(value, used, create=False) as (endpoint, store):
-        run = run or Journal(store, endpoint.key, used.who).refresh()
-        if run is None or run.expected is None:
-            what = f"{run.id} has read no split yet" if run else "No run has ended here yet"
-            raise UsageError(
-                f"{what}, so there is nothing to compare {value.endpoint.name} with.",
-                do="List the runs: rollout history",
-            )
-        seen = endpoint.observe()
+    if plan is not None:
+        value = read_plan(plan, used)
+        with opened(value, used, create=False) as (endpoint, store):
+            return _compared(Journal(store, endpoint.key, used.who).refresh(), endpoint, value)
+    with stored(used, create=False) as store:
+        found = orders.find_run(store, run_id)
+        value = orders.plan_of(store, found)
+    with regained(value, found.stream, used, create=False) as endpoint:
+        return _compared(found.run, endpoint, value)
+
+
+def _compared(run: Run | None, endpoint: Endpoint, plan: Plan) -> Drifting:
+    if run is None or run.expected is None:
+        what = f"{run.id} has read no split yet" if run else "No run has ended here yet"
+        raise UsageError(
+            f"{what}, so there is nothing to compare {plan.endpoint.name} with.",
+            do="List the runs: rollout history",
+        )
+    seen = endpoint.observe()
     return Drifting(run, Split.of(seen), difference(run, seen))

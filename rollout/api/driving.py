@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from rollout.api.attending import FOR_GOOD, Going, Stay
-from rollout.api.opening import opened, stored
+from rollout.api.opening import opened, regained, see_here, stored
 from rollout.api.ordering import abort
 from rollout.api.plans import read_plan
-from rollout.api.seating import Own, Result, Silent, carried_on, driven
+from rollout.api.seating import Own, Result, Silent, carried_on, driven, driven_back
 from rollout.api.settings import Settings
 from rollout.domain.errors import EndpointError, Locked, NotLoggedIn, UsageError
+from rollout.domain.outcome import repeated_code
 from rollout.domain.plan import Plan
 from rollout.domain.run import OPEN, Run, Split
+from rollout.domain.unguarded import unguarded
 from rollout.ports.endpoint import Endpoint
 from rollout.ports.observer import Observer
 from rollout.runtime import begin, orders, superseding
 from rollout.runtime.begin import Course, Standing
 from rollout.runtime.journal import Journal
-from rollout.runtime.lease import Before, living_holder
+from rollout.runtime.lease import Before, watched_holder
 from rollout.runtime.preview import Preview, checks_ahead, preview_of
-from rollout.runtime.undoing import checked_goal
+from rollout.runtime.undoing import checked_goal, undoes
 from rollout.wiring import plugs
 
 Drive = Callable[[Plan, Own], Result]
@@ -35,10 +38,12 @@ def standing(
     *,
     again: bool = False,
     supersede: bool = False,
+    scheduled: bool = False,
 ) -> Standing:
     """What applying the plan would mean: start, resume, nothing, or in another run's way.
 
     It looks at the endpoint only where the same work has ended already: is it still as it was left?
+    Not so for a schedule (``scheduled``): what has ended in any way, no schedule begins anew.
 
     Raises:
         PlanInvalid, EndpointError, StoreError: see ``rollout.domain.errors``.
@@ -47,7 +52,14 @@ def standing(
     value = read_plan(plan, used)
     with opened(value, used, create=False) as (endpoint, store):
         journal = Journal(store, endpoint.key, used.who)
-        return begin.stand(value, endpoint, journal.refresh(), again=again, supersede=supersede)
+        return begin.stand(
+            value,
+            endpoint,
+            journal.refresh(),
+            again=again,
+            supersede=supersede,
+            scheduled=scheduled,
+        )
 
 
 def preview(
@@ -99,6 +111,7 @@ def apply(  # noqa: PLR0913 - a name for each thing a caller may want otherwise
     on_hold: str = GUARD,
     supersede: str | None = None,
     stay: Stay = FOR_GOOD,
+    scheduled: bool = False,
 ) -> Result:
     """Start the plan's run, or resume it from wherever it stands; idempotent.
 
@@ -115,6 +128,7 @@ def apply(  # noqa: PLR0913 - a name for each thing a caller may want otherwise
         supersede: Why the plan takes the place of another plan's open run, may be empty; None: it
             does not.
         stay: How long to wait for what is due, and what to do where ``stopping`` says True.
+        scheduled: It is no person who asks: what has ended in any way does not begin anew.
 
     Raises:
         PlanInvalid, Locked, Fenced, EndpointError, StoreError: see ``rollout.domain.errors``.
@@ -125,7 +139,12 @@ def apply(  # noqa: PLR0913 - a name for each thing a caller may want otherwise
 
     def own(endpoint: Endpoint, journal: Journal, before: Before) -> Course:
         found = begin.stand(
-            value, endpoint, journal.refresh(), again=again, supersede=supersede is not None
+            value,
+            endpoint,
+            journal.refresh(),
+            again=again,
+            supersede=supersede is not None,
+            scheduled=scheduled,
         )
         _unchanged(plan, identity, found.identity)
         way = _way(value, endpoint, journal, found, used.who)
@@ -145,10 +164,22 @@ def apply(  # noqa: PLR0913 - a name for each thing a caller may want otherwise
     while True:
         result = drive(value, own)
         if not in_the_way:
-            return result
+            return result if result.course is not Course.NOTHING else _told(result, scheduled)
         back = _taken_back(*in_the_way.pop(), supersede or "", used, drive)
         if not (back.run.final or back.course is Course.NOTHING):
             return back
+
+
+def _told(result: Result, scheduled: bool) -> Result:
+    """What is told of work that had ended already.
+
+    Raises:
+        Unguarded: no schedule begins it anew, and nobody guards what it left.
+    """
+    alone = unguarded(result.run) if scheduled else None
+    if alone is not None:
+        raise alone
+    return replace(result, code=repeated_code(result.run))
 
 
 def _unchanged(plan: str | Path, agreed: str | None, identity: str) -> None:
@@ -236,36 +267,48 @@ def undo(
     observer: Observer | None = None,
     stopping: Callable[[], bool] = lambda: False,
 ) -> Result:
-    """Take an endpoint back to the split that a finished run found; an open run is aborted."""
+    """Take an endpoint back to the split that a finished run found; an open run is aborted.
+
+    What an earlier call began, and did not finish, goes on. Where the split is back already there is
+    nothing to do.
+    """
     used = settings or Settings()
     with stored(used) as store:
         found = orders.find_run(store, run_id)
         value = orders.plan_of(store, found)
     if not found.run.final:
+        see_here(value, found.stream, used)
         abort(found.run.id, settings=used)
         return carry_on(found.run.id, used, observer=observer, stopping=stopping)
 
-    def own(endpoint: Endpoint, journal: Journal, __: Before) -> Course:
-        journal.refresh()
-        checked_goal(found.run, endpoint.observe())
+    def own(endpoint: Endpoint, journal: Journal, before: Before) -> Course:
+        newest = journal.refresh()
+        if newest is not None and not newest.final and undoes(newest, found.run):
+            begin.resume(journal, before)
+            return Course.RESUME
+        seen = endpoint.observe()
+        as_wanted = Split.of(seen) == checked_goal(found.run, seen) and not seen.busy
+        if as_wanted and newest is not None and newest.final and not newest.unaudited:
+            return Course.NOTHING
         begin.undo(journal, found.run, value, used.who)
         return Course.START
 
-    return driven(value, used, own, observer or Silent(), 0.0, Going(stopping))
+    result = driven_back(found, value, used, own, observer or Silent(), Going(stopping))
+    return replace(result, code=0) if result.course is Course.NOTHING else result
 
 
 def undoing(run_id: str | None = None, settings: Settings | None = None) -> tuple[Split, Split]:
     """What undoing a run would change: the split as it is, and as it would be.
 
     Raises:
-        UsageError: the run changed nothing.
+        UsageError: the run changed nothing, or its endpoint is not here.
         PreflightFailed: what had traffic then is not there any more, or has failed.
     """
     used = settings or Settings()
     with stored(used, create=False) as store:
         found = orders.find_run(store, run_id)
         value = orders.plan_of(store, found)
-    with opened(value, used, create=False) as (endpoint, _):
+    with regained(value, found.stream, used, create=False) as endpoint:
         seen = endpoint.observe()
     run, now = found.run, Split.of(seen)
     if not run.final:  # it is aborted, and an abort is never refused
@@ -273,10 +316,21 @@ def undoing(run_id: str | None = None, settings: Settings | None = None) -> tupl
     return now, checked_goal(run, seen)
 
 
-def destroy(plan: str | Path, settings: Settings | None = None) -> None:
+def destroy(
+    plan: str | Path,
+    settings: Settings | None = None,
+    *,
+    watching: Callable[[str], None] = lambda _: None,
+) -> None:
     """Remove the plan's endpoint with everything on it; the journal is kept.
 
     A run that is open on it, and that nobody drives, is over with it.
+
+    Args:
+        plan: The plan file.
+        settings: Where things are.
+        watching: Called with whoever held the endpoint's lease last, before its lease is watched
+            for signs of life, 20 s at most.
 
     Raises:
         PlanInvalid, Locked, EndpointError, StoreError: see ``rollout.domain.errors``.
@@ -286,7 +340,7 @@ def destroy(plan: str | Path, settings: Settings | None = None) -> None:
     with opened(value, used, create=False) as (endpoint, store):
         run = Journal(store, endpoint.key, used.who).refresh()
         left = None if run is None or run.final else run
-        who = living_holder(store, endpoint.key, plugs.owner().surely_dead)
+        who = watched_holder(store, endpoint.key, plugs.owner(), plugs.clock(), watching)
         if who is not None:
             raise Locked(
                 f"{who} is driving a run on {value.endpoint.name}.",

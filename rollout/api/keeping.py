@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from rollout.api.opening import stored
+from rollout.api.opening import kept, stored
 from rollout.api.settings import Settings
 from rollout.runtime import archive, orders, pruning
 from rollout.runtime.pruning import Prunable
@@ -16,7 +16,7 @@ from rollout.wiring import plugs
 def streams(settings: Settings | None = None) -> tuple[Stream, ...]:
     """The journals in the store, one an endpoint."""
     with stored(settings or Settings(), create=False) as store:
-        return stock(store, lambda who: plugs.owner().surely_dead(who))
+        return stock(store, plugs.owner)
 
 
 def export_journals(
@@ -61,13 +61,13 @@ def import_journals(lines: Iterable[str], settings: Settings | None = None) -> d
 
 
 def prunable(seconds: float, settings: Settings | None = None) -> tuple[Prunable, ...]:
-    """What ``prune`` would forget; nothing is changed.
+    """What ``prune`` would forget, by the store's own time; no journal is changed.
 
     Args:
         seconds: Only runs that ended that long ago.
         settings: Where things are.
     """
-    with stored(settings or Settings(), create=False) as store:
+    with kept(settings or Settings()) as store:
         before = store.now() - seconds
         found = (pruning.prunable(store, each, before) for each in store.streams())
         return tuple(each for each in found if each is not None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from rollout.api.opening import opened, stored
+from rollout.api.opening import opened, regained, see_here, stored
 from rollout.api.plans import read_plan
 from rollout.api.settings import Settings
 from rollout.domain.verdict import Judgement
@@ -63,6 +63,7 @@ def placed(run_id: str | None = None, settings: Settings | None = None) -> Place
     """Where the entry that last changed a run's endpoint stands in its journal.
 
     Raises:
+        UsageError: the endpoint is not here.
         EndpointError: the endpoint cannot be read.
         StoreError: see ``verify``.
     """
@@ -70,12 +71,21 @@ def placed(run_id: str | None = None, settings: Settings | None = None) -> Place
     with stored(used, create=False) as store:
         found = orders.find_run(store, run_id)
         plan = orders.plan_of(store, found)
-        endpoint = plugs.endpoint(plan, home=used.home, clock=plugs.clock(), start=False)
-        try:
-            head = endpoint.observe().head
-        finally:
-            endpoint.close()
-        return place(head, entries(store, found.stream))
+        with regained(plan, found.stream, used, create=False) as endpoint:
+            seen = endpoint.observe()
+        return place(seen, entries(store, found.stream))
+
+
+def see_reachable(run_id: str | None = None, settings: Settings | None = None) -> None:
+    """See that a run's endpoint can be reached from here, as far as its name tells.
+
+    Raises:
+        UsageError: it cannot, a local endpoint of another machine for example.
+    """
+    used = settings or Settings()
+    with stored(used, create=False) as store:
+        found = orders.find_run(store, run_id)
+        see_here(orders.plan_of(store, found), found.stream, used)
 
 
 def diff(run_id: str | None = None, settings: Settings | None = None) -> Diff:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from rollout.api.opening import stored
 from rollout.api.settings import Settings
 from rollout.domain.run import Run
-from rollout.runtime import orders
+from rollout.runtime import due, orders
 from rollout.runtime.chain import digest_of
 from rollout.runtime.journal import Entry, read_entry
-from rollout.runtime.lease import living_holder
+from rollout.runtime.lease import Holder, holder_of
 from rollout.wiring import plugs
 
 
@@ -46,9 +46,17 @@ def head(run_id: str | None = None, settings: Settings | None = None) -> str:
         return digest_of(last) if last is not None else ""
 
 
-def driven_by(run_id: str | None = None, settings: Settings | None = None) -> str | None:
-    """Who drives a run at this moment, as people read it; None: nobody."""
+def left_alone(settings: Settings | None = None) -> frozenset[str]:
+    """Superseded runs whose successor never began, so that nobody guards their candidate."""
+    with stored(settings or Settings(), create=False) as store:
+        return due.left_alone(store, plugs.owner)
+
+
+def driven_by(run_id: str | None = None, settings: Settings | None = None) -> Holder | None:
+    """Who holds the lease of a run's endpoint, so that it drives the run if it lives; None: nobody.
+
+    It is told at once, without watching the lease: see ``Holder.lives``.
+    """
     with stored(settings or Settings(), create=False) as store:
         found = orders.find_run(store, run_id)
-        # Looked up late: a lease that was given back is nobody's, whatever processes there are.
-        return living_holder(store, found.stream, lambda who: plugs.owner().surely_dead(who))
+        return holder_of(store, found.stream, plugs.owner)

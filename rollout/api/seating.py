@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from rollout.api.attending import Going
-from rollout.api.opening import reached, stored
+from rollout.api.opening import reached, regained, stored
 from rollout.api.settings import Settings
 from rollout.domain.outcome import exit_code, outcome
 from rollout.domain.plan import Plan
 from rollout.domain.run import Run
 from rollout.ports.endpoint import Endpoint
-from rollout.ports.observer import Notice, Observer
+from rollout.ports.observer import Alert, Notice, Observer
 from rollout.ports.store import Store
 from rollout.runtime import begin, orders
 from rollout.runtime.begin import Course
@@ -69,18 +69,65 @@ def driven(
 def carried_on(
     store: Store, found: orders.Found, used: Settings, observer: Observer, going: Going
 ) -> Result:
-    """Drive an open run that was found in a store that is open, from its journal alone."""
+    """Drive an open run that was found in a store that is open, from its journal alone.
+
+    A run behind which another one began on its endpoint is over: it is told how it ended, and the
+    other, which has another plan, is not touched.
+
+    Raises:
+        UsageError: its endpoint is not here.
+    """
 
     def own(_: Endpoint, journal: Journal, before: Before) -> Course:
         run = journal.refresh()
-        if run is None or run.final:
+        if run is None or run.final or run.id != found.run.id:
             return Course.NOTHING
         begin.resume(journal, before)
         return Course.RESUME
 
-    plan = orders.plan_of(store, found)
-    with reached(plan, used) as endpoint:
+    newest = orders.newest(store, found.stream).run
+    if newest.id == found.run.id:
+        plan = orders.plan_of(store, found)
+        with regained(plan, found.stream, used) as endpoint:
+            result = _seated(Seat(plan, endpoint, store, observer, going), own, 0.0)
+        newest = result.run  # another one, if that began before the lease was held
+        if newest.id == found.run.id:
+            return result
+    return _overtaken(orders.find_run(store, found.run.id).run, newest, observer)
+
+
+def driven_back(
+    found: orders.Found, plan: Plan, used: Settings, own: Own, observer: Observer, going: Going
+) -> Result:
+    """Drive a run on the endpoint of another one, which was found in a journal.
+
+    Args:
+        found: The other one.
+        plan: Its plan.
+        used: Where things are.
+        own: Starts or resumes the run.
+        observer: Told of everything.
+        going: When to leave.
+
+    Raises:
+        UsageError: the endpoint is not here.
+    """
+    with stored(used) as store, regained(plan, found.stream, used) as endpoint:
         return _seated(Seat(plan, endpoint, store, observer, going), own, 0.0)
+
+
+def over(run: Run) -> Result:
+    """What is told of a run in which nothing was done."""
+    return Result(run, outcome(run), exit_code(run), Course.NOTHING)
+
+
+def _overtaken(run: Run, newest: Run, observer: Observer) -> Result:
+    if not newest.final:
+        told = f"{run.id} is over; {newest.id} of {newest.plan} is open on {newest.endpoint}."
+        observer.saw(
+            Alert(run, f"{told} Go on with that: rollout tick {newest.id}", plugs.clock().now())
+        )
+    return over(run)
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,7 +113,15 @@ def apply(  # noqa: PLR0913 - one for each option
             stay=stay,
         )
 
-    what = Drive(begin, command, used, first=fresh, stay=stay, detailed=detailed_exitcode)
+    what = Drive(
+        begin,
+        command,
+        used,
+        first=fresh,
+        stay=stay,
+        detailed=detailed_exitcode,
+        anew=f"{command} --again",
+    )
     return drive(what, given, output)
 
 
@@ -125,9 +133,11 @@ def _resuming(run: Run, command: str) -> str:
 
 
 def _tell_whom_it_waits_for(run_id: str, used: api.Settings, output: Output) -> None:
-    driver = api.driven_by(run_id, used)
-    if driver is not None:
-        output.say(f"{driver} drives this endpoint; waiting. Watch: rollout status -w {run_id}")
+    holder = api.driven_by(run_id, used)
+    if holder is not None:
+        output.say(
+            f"{holder.name} holds this endpoint's lease; waiting. Watch: rollout status -w {run_id}"
+        )
 
 
 def _agreed(

@@ -11,6 +11,7 @@ from rollout.cli.exits import Exit
 from rollout.cli.options import Given, verb
 from rollout.cli.output import Output
 from rollout.cli.settings import settings
+from rollout.report.onward import watching
 
 
 @verb(
@@ -30,7 +31,7 @@ def destroy(given: Given, plan: str, auto_approve: bool) -> int:
         output.show(declined, ())
         output.say(f"Nothing was destroyed. Look at it: rollout plan {shlex.quote(plan)}")
         return Exit.ABORTED
-    api.destroy(plan, used)
+    api.destroy(plan, used, watching=lambda who: output.say(watching(who)))
     output.show({"outcome": "destroyed", "code": int(Exit.OK), "endpoint": name}, ())
     output.say(f"The endpoint {name} is gone. Create it anew: rollout apply {shlex.quote(plan)}")
     return Exit.OK

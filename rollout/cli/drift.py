@@ -32,6 +32,7 @@ def drift(given: Given, target: str | None, detailed_exitcode: bool) -> int:
     else:
         found = api.drift(target, used)
     run, changed = found.run, found.drift is not None
+    code = Exit.CHANGES if changed and detailed_exitcode else Exit.OK
     word = "changed by hand" if changed else "as it was left"
     left = f" by {run.id} of {run.plan} ({outcome(run).replace('_', ' ')})"
     head = row(
@@ -43,6 +44,7 @@ def drift(given: Given, target: str | None, detailed_exitcode: bool) -> int:
         **run_data(run),
         "outcome": "changes" if changed else "no_changes",
         "drift": drift_data(found.drift),
+        "code": int(code),
     }
     output.show(data, (head, *drift_rows(found.drift)))
-    return Exit.CHANGES if changed and detailed_exitcode else Exit.OK
+    return code

@@ -24,7 +24,7 @@ from rollout.report.plain import Lines
 from rollout.report.rows import Ink, Piece, row
 from rollout.wiring import plugs
 
-_OVER = (Phase.HELD, Phase.UNVERIFIED)
+OVER = (Phase.HELD, Phase.UNVERIFIED)
 LEAVING = "Leaving after this step; the state is saved. Ctrl-C again: at once."
 ROLLING = "Rolling back, then leaving. Ctrl-C again: at once, as it is; the state is saved."
 
@@ -40,6 +40,7 @@ class Drive:
         first: The command while nothing has begun; empty: the same.
         stay: How long the runner stays, and what it does when it is interrupted.
         detailed: The exit code tells on whom a run waits that is not over.
+        anew: The command that does work anew which has ended already; empty: there is none.
     """
 
     begin: Callable[[Observer, Callable[[], bool]], api.Result]
@@ -48,11 +49,17 @@ class Drive:
     first: str = ""
     stay: api.Stay = field(default_factory=api.Stay)
     detailed: bool = False
+    anew: str = ""
 
     @property
     def leaving(self) -> str:
         """What is said when the first signal comes."""
-        return ROLLING if self.stay.on_interrupt == "rollback" else LEAVING
+        return leaving_words(self.stay)
+
+
+def leaving_words(stay: api.Stay) -> str:
+    """What is said when the first signal comes, by what the runner does then."""
+    return ROLLING if stay.on_interrupt == "rollback" else LEAVING
 
 
 def drive(what: Drive, given: Given, output: Output) -> int:
@@ -70,9 +77,9 @@ def drive(what: Drive, given: Given, output: Output) -> int:
         going = what.again if leaving.driving else what.first or what.again
         output.say(f"Left at once; the state is saved. Go on: {going}")
         return leaving.code
-    if leaving.asked() and not (result.run.final or result.run.phase in _OVER):
+    if leaving.asked() and not (result.run.final or result.run.phase in OVER):
         result = api.Result(result.run, _word(leaving), leaving.code, result.course)
-    elif what.detailed:
+    elif what.detailed and not result.run.final:
         result = replace(result, code=waiting_code(result.run))
     _conclude(what, given, output, result)
     return result.code
@@ -85,7 +92,7 @@ def _word(leaving: Leaving) -> str:
 def _conclude(what: Drive, given: Given, output: Output, result: api.Result) -> None:
     run = result.run
     story = () if run.phase is Phase.COMPLETED else api.events(run.id, what.settings)
-    ending = Ending(run, story, result.course)
+    ending = Ending(run, story, result.course, output.again.completed(what.anew))
     for each in explain(ending):
         output.conclude(each)
     head = api.head(run.id, what.settings)
@@ -119,7 +126,7 @@ def _watched(what: Drive, given: Given, output: Output, leaving: Leaving) -> Ite
     if given.log_format is not None:
         from rollout.telemetry.log import Log  # noqa: PLC0415 - structlog, only if wanted
 
-        leaving.told = lambda: _mention(what.leaving)
+        leaving.told = lambda: mention(what.leaving)
         yield _Marked(Log(output.log, json=given.log_format == "json"), leaving)
     elif redrawable(output.progress) and not given.quiet and not agents.present(given.ci):
         from rollout.report.live import LiveTree  # noqa: PLC0415 - rich, on terminals only
@@ -132,11 +139,14 @@ def _watched(what: Drive, given: Given, output: Output, leaving: Leaving) -> Ite
             leaving.told = lambda: setattr(tree, "footer", what.leaving)
             yield _Marked(tree, leaving)
     else:
-        leaving.told = lambda: _mention(what.leaving)
+        leaving.told = lambda: mention(what.leaving)
         yield _Marked(Lines(output.tell, wordy=given.verbose, again=output.again), leaving)
 
 
-def _mention(text: str) -> None:
-    """From within a signal handler only an unbuffered write is safe."""
+def mention(text: str) -> None:
+    """Say something while a signal is handled.
+
+    From within a signal handler only an unbuffered write is safe.
+    """
     with suppress(OSError, ValueError):
         os.write(sys.stderr.fileno(), f"{text}\n".encode())

@@ -12,8 +12,10 @@ from rollout.cli.exits import Exit
 from rollout.cli.options import Given, verb
 from rollout.cli.output import Output
 from rollout.cli.settings import settings
+from rollout.domain.units import spell_duration
 from rollout.report import words
 from rollout.report.rows import Ink, Piece, Row, row
+from rollout.runtime.lease import TTL
 
 _LIFE = {
     "lives": "That process lives, on this machine.",
@@ -37,7 +39,7 @@ def force_unlock(given: Given, endpoint: str, yes: bool) -> int:
     output, used = Output(given), settings(given)
     found = api.lock(endpoint, used)
     if found is None:
-        output.show({"outcome": "unlocked", "code": int(Exit.OK), "endpoint": endpoint}, ())
+        output.show({"outcome": "not_locked", "code": int(Exit.OK), "endpoint": endpoint}, ())
         output.say(f"Nobody holds the lease of {endpoint}.")
         return Exit.OK
     data = _data(found)
@@ -65,7 +67,14 @@ def _told(found: api.Lock) -> Iterator[Row]:
     else:
         stage = f", stage {run.stage.id}" if run.stage else ""
         yield row(f"  It drives {run.id} of {run.plan}: {run.phase.value}{stage}.")
-    yield row("  Taken away, it stops at its next step: it can append nothing any more.")
+    if found.life.value == "dead":
+        return
+    stops = (
+        "it stops at its next step: it can append nothing any more"
+        if found.since is not None
+        else f"it stops when it next renews the lease, within {spell_duration(TTL / 3)}"
+    )
+    yield row(f"  Taken away, {stops}.")
     late = words.order(run.intent) if run and run.intent else "A change that it has under way"
     yield row(
         f"  {late[0].upper()}{late[1:]} may still land after that; whoever drives next waits for "

@@ -18,6 +18,7 @@ from rollout.cli.spans import Span
 from rollout.domain.errors import UsageError
 from rollout.domain.units import spell_duration
 from rollout.report import words
+from rollout.report.onward import watching
 from rollout.report.rows import Ink, Part, Piece, columns, row
 from rollout.wiring import localhost, plugs
 
@@ -91,13 +92,21 @@ def _what_next(value: Plan, file: str, home: Path) -> str:
 @click.argument("name", required=False)
 @click.option("--all", "every", is_flag=True, help="Every endpoint of this home.")
 def down(given: Given, name: str | None, every: bool) -> int:
-    """Stop an endpoint; its files stay, and up brings it back."""
+    """Stop an endpoint; its files stay, and up brings it back.
+
+    Refused while somebody drives a run on it with the same --state; runners with another are not seen.
+    """
     if (name is None) != every:
         raise UsageError("Which endpoint?", do="Give its name, or --all. List: rollout local ps")
     output, used = Output(given), settings(given)
     names = [each.name for each in localhost.endpoints(home=used.home)] if name is None else [name]
     for each in names:
-        localhost.see_undriven(each, home=used.home, state=used.state)
+        localhost.see_undriven(
+            each,
+            home=used.home,
+            state=used.state,
+            watching=lambda who: output.say(watching(who)),
+        )
     for each in names:
         localhost.down(each, home=used.home)
         output.say(f"{each} is down.")

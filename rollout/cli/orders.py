@@ -12,11 +12,14 @@ from rollout.cli.exits import Exit
 from rollout.cli.options import Given, verb
 from rollout.cli.output import Output
 from rollout.cli.settings import settings
+from rollout.domain.errors import Locked, UsageError
 from rollout.domain.outcome import exit_code
 from rollout.domain.run import Run
+from rollout.domain.units import spell_duration
 from rollout.ports.observer import Observer
-from rollout.report.data import whole_run_data
-from rollout.report.onward import going_on
+from rollout.report.data import holder_data, whole_run_data
+from rollout.report.onward import going_on, perhaps_driven
+from rollout.runtime.lease import TTL, Holder
 
 _SHOWS = ("output", "state")
 _message = click.option("-m", "--message", default="", metavar="TEXT", help="Why; kept with it.")
@@ -81,7 +84,7 @@ def abort(given: Given, run: str | None, message: str, keep_traffic: bool) -> in
     def give(name: str | None, used: api.Settings) -> Run:
         return api.abort(name, message, used, keep_traffic=keep_traffic)
 
-    return _end(given, run, "aborted", give)
+    return _end(given, run, "aborted", give, here=not keep_traffic)
 
 
 @verb("rollout retry r-7f3a", shows=_SHOWS)
@@ -96,37 +99,84 @@ def _order(given: Given, name: str | None, word: str, give: Give) -> int:
     """Write the order down; whoever drives the run follows it."""
     output, used = Output(given), settings(given)
     run = give(name, used)
-    driver = api.driven_by(run.id, used)
-    _tell(output, run, word, driver)
-    if driver is not None:
-        output.say(f"{driver} drives it and will follow. Watch: rollout status -w {run.id}")
-    else:
+    holder = api.driven_by(run.id, used)
+    _tell(output, run, word, holder)
+    if holder is None:
         output.say(f"Nobody drives {run.id}; go on: {going_on(run)}")
+    else:
+        _watch(output, run, holder)
     return Exit.OK
 
 
-def _end(given: Given, name: str | None, word: str, give: Give) -> int:
-    """Write the order down, and follow it here if nobody else does."""
+def _end(given: Given, name: str | None, word: str, give: Give, *, here: bool = True) -> int:
+    """Write the order down, and follow it here if nobody else does.
+
+    Where this cannot be followed (``here``: it has to be) and nobody drives, none is written.
+    """
     output, used = Output(given), settings(given)
-    run = give(name, used)
-    driver = None if run.final else api.driven_by(run.id, used)
-    if run.final or driver is not None:
-        _tell(output, run, word, driver)
-        if driver is not None:
-            output.say(f"{driver} drives it and will go back. Watch: rollout status -w {run.id}")
-        else:
-            output.say(f"All of it: rollout show {run.id}")
-        return exit_code(run) if run.final else Exit.OK
-    output.say(f"{run.id} is {word}. Nobody drives it, so this command does.")
+    found = api.status(name, used)
+    if here and not found.final and api.driven_by(found.id, used) is None:
+        api.see_reachable(found.id, used)
+    run = give(found.id, used)
+    if run.final:
+        _tell(output, run, word, None)
+        output.say(f"All of it: rollout show {run.id}")
+        return exit_code(run)
+    return go_back(run, word, used, given, output)
+
+
+def go_back(run: Run, word: str, used: api.Settings, given: Given, output: Output) -> int:
+    """Follow an order that ends a run here, unless a runner that lives drives the run.
+
+    Args:
+        run: As the order left it.
+        word: What it did to it.
+        used: Where things are.
+        given: The options.
+        output: For what is told.
+    """
+    holder = api.driven_by(run.id, used)
+    if holder is not None and not _reachable(run, used):
+        _tell(output, run, word, holder)
+        _watch(output, run, holder)
+        return Exit.OK
+    if holder is None:
+        output.say(f"{run.id} is {word}. Nobody drives it, so this command does.")
+    else:
+        output.say(
+            f"{run.id} is {word}. {holder.name} held the lease last; watching whether it lives. "
+            f"If it is silent for {spell_duration(TTL)}, this command goes back itself."
+        )
 
     def begin(observer: Observer, stopping: Callable[[], bool]) -> api.Result:
         return api.carry_on(run.id, used, observer=observer, stopping=stopping)
 
-    return drive(Drive(begin, f"rollout abort {run.id}", used), given, output)
+    try:
+        return drive(Drive(begin, f"rollout abort {run.id}", used), given, output)
+    except Locked:
+        holder = api.driven_by(run.id, used)
+        who = holder.name if holder is not None else "Another runner"
+        _tell(output, run, word, Holder(who, lives=True))
+        output.say(f"{who} drives it and will go back. Watch: rollout status -w {run.id}")
+        return Exit.OK
 
 
-def _tell(output: Output, run: Run, word: str, driver: str | None) -> None:
-    data = {**whole_run_data(run), "order": word, "driven_by": driver}
-    output.show(data, ())
+def _reachable(run: Run, used: api.Settings) -> bool:
+    try:
+        api.see_reachable(run.id, used)
+    except UsageError:
+        return False
+    return True
+
+
+def _watch(output: Output, run: Run, holder: Holder) -> None:
+    if holder.lives:
+        output.say(f"{holder.name} drives it and will follow. Watch: rollout status -w {run.id}")
+    else:
+        output.say(f"Watch: rollout status -w {run.id}. {perhaps_driven(holder.name, run)}")
+
+
+def _tell(output: Output, run: Run, word: str, holder: Holder | None) -> None:
+    output.show({**whole_run_data(run), "order": word, **holder_data(holder)}, ())
     if output.form == "text":
         output.say(f"{run.id} of {run.plan}: {word}.")

@@ -13,7 +13,7 @@ from rollout.cli.options import Given, verb
 from rollout.cli.output import Output, as_yaml, write
 from rollout.cli.settings import settings
 from rollout.domain.events import RunStarted
-from rollout.report.data import judgement_data, plan_source, whole_run_data
+from rollout.report.data import holder_data, judgement_data, plan_source, whole_run_data
 from rollout.report.ending import Ending, bad_lines
 from rollout.report.story import gates, show_rows, unwatched_data
 from rollout.runtime.replay import intervals_of
@@ -39,10 +39,10 @@ def show(given: Given, run: str | None, evidence: bool) -> int:
     source = next(
         (plan_source(each.event) for each in story if isinstance(each.event, RunStarted)), None
     )
-    driver = None if found.final else api.driven_by(found.id, used)
+    holder = None if found.final else api.driven_by(found.id, used)
     data = {
         **whole_run_data(found),
-        "driven_by": driver,
+        **holder_data(holder),
         "gates": [
             {"stage": stage, **judgement_data(judgement)} for stage, judgement in gates(story)
         ],
@@ -54,7 +54,7 @@ def show(given: Given, run: str | None, evidence: bool) -> int:
     text = as_yaml(source) if source is not None else ""
     output, now = Output(given), plugs.clock().now()
     ending = Ending(found, story)
-    output.show(data, show_rows(ending, text, now, output.again, driven=driver is not None))
+    output.show(data, show_rows(ending, text, now, output.again, driven=holder is not None))
     return Exit.OK
 
 

@@ -91,7 +91,7 @@ def export(given: Given, run: str | None, endpoint: str | None, out: str | None)
     for each in api.streams(used):
         if each.holder is not None:
             output.say(
-                f"{each.holder} drives {each.key}; what it appends from now on is not in it."
+                f"{each.holder} holds the lease of {each.key}; what it appends from now on is not in it."
             )
     lines = api.export_journals(run, used, endpoint=endpoint)
     if out is None:
@@ -113,8 +113,8 @@ def export(given: Given, run: str | None, endpoint: str | None, out: str | None)
 def import_(given: Given, file: str) -> int:
     """Add exported journals to the store; given again, it adds nothing.
 
-    Only to endpoints of which the store has no journal, or the beginning of this very one. The hash
-    chain is checked before anything is written.
+    Only to endpoints of which the store has no journal, or this very one, however much of it. The
+    hash chain is checked before anything is written.
     """
     output, used = Output(given), settings(given)
     with _opened(file) as lines:
@@ -122,7 +122,10 @@ def import_(given: Given, file: str) -> int:
     data = {"outcome": "imported", "code": int(Exit.OK), "added": added}
     output.show(data, ())
     for name, count in added.items():
-        output.say(f"{name}: {words.plural(count, 'event')} added.")
+        what = (
+            f"{words.plural(count, 'event')} added" if count else "the store has all of it already"
+        )
+        output.say(f"{name}: {what}.")
     output.say("Look: rollout state list")
     return Exit.OK
 

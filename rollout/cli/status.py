@@ -14,13 +14,16 @@ from rollout.cli.settings import settings
 from rollout.cli.spans import Span
 from rollout.domain.outcome import exit_code, outcome, waiting_code
 from rollout.domain.run import Phase, Run
+from rollout.domain.unguarded import unguarded
 from rollout.report.again import Again
-from rollout.report.data import whole_run_data
+from rollout.report.data import holder_data, whole_run_data
 from rollout.report.drifting import drift_of, drift_rows
-from rollout.report.onward import going_on, next_command
-from rollout.report.rows import Row, row
+from rollout.report.ending import Ending, explain
+from rollout.report.onward import going_on, next_command, perhaps_driven
+from rollout.report.rows import Ink, Piece, Row, row
 from rollout.report.tree import View, tree
 from rollout.report.unattended import unattended
+from rollout.runtime.lease import Holder
 from rollout.wiring import plugs
 
 PACE = 1.0  # seconds between two looks at the journal
@@ -55,20 +58,33 @@ def status(
     found = api.status(run, used)
     if wait_for is not None:
         found, came = _awaited(found, used, _WAITS[wait_for], timeout)
-        _show(output, found, used)
+        code = _show(output, found, used, _code(detailed_exitcode, exit_code if came else _error))
         if not came:
             output.say(f"{found.id} is not there yet. Go on waiting: rollout status -w {found.id}")
-            return _waiting(found) if detailed_exitcode else Exit.ERROR
-        return _waiting(found) if detailed_exitcode else exit_code(found)
+        return code
     if watch:
-        found = _watched(output, found, used)
-        return _waiting(found) if detailed_exitcode else exit_code(found)
-    _show(output, found, used)
-    return _waiting(found) if detailed_exitcode else Exit.OK
+        return _watched(output, found, used, _code(detailed_exitcode, exit_code))
+    return _show(output, found, used, _code(detailed_exitcode, _fine))
+
+
+Code = Callable[[Run], int]
+"""The exit code of this command, of the run as it was shown."""
+
+
+def _code(detailed: bool, otherwise: Code) -> Code:
+    return _waiting if detailed else otherwise
 
 
 def _waiting(run: Run) -> int:
     return waiting_code(run, plugs.clock().now())
+
+
+def _fine(_: Run) -> int:
+    return Exit.OK
+
+
+def _error(_: Run) -> int:
+    return Exit.ERROR
 
 
 def _done(run: Run) -> bool:
@@ -95,19 +111,22 @@ def _awaited(
     return run, True
 
 
-def _watched(output: Output, run: Run, used: api.Settings) -> Run:
+def _watched(output: Output, run: Run, used: api.Settings, code: Code) -> int:
     if output.form == "text" and redrawable(output.progress) and not output.quiet:
-        return _redrawn(output, run, used)
+        return code(_redrawn(output, run, used))
     clock = plugs.clock()
     shown = None
     while True:
         at = clock.now()
-        now = outcome(run, at), run.at, run.expected
+        now = outcome(run, at), run.at, run.split
         if now != shown:
             shown = now
-            output.stream(whole_run_data(run, at), tree(View(run, at))[0])
+            data = {**whole_run_data(run, at), "code": int(code(run))}
+            output.stream(data, tree(View(run, at))[0])
         if _done(run):
-            return run
+            if output.form == "text":
+                output.show(None, explain(Ending(run, api.events(run.id, used))))
+            return code(run)
         clock.sleep(PACE)
         run = api.status(run.id, used)
 
@@ -124,9 +143,9 @@ def _redrawn(output: Output, run: Run, used: api.Settings) -> Run:
     colors = output.colors(stream)
     with LiveTree(stream, clock.monotonic, footer, color=colors, again=again) as live:
         while True:
+            run, holder = _looked(run, used)
             live.show(run, clock.now())
-            driver = api.driven_by(run.id, used)
-            if driver is None and not _done(run):
+            if holder is None and not _done(run):
                 live.saw(Alert(run, again.completed(_undriven(run)), clock.now()))
             if _done(run):
                 return run
@@ -138,14 +157,39 @@ def _undriven(run: Run) -> str:
     return f"nobody drives {run.id}; go on: {going_on(run)}"
 
 
-def _show(output: Output, run: Run, used: api.Settings) -> None:
-    driver = None if run.final else api.driven_by(run.id, used)
-    data = {**whole_run_data(run, plugs.clock().now()), "driven_by": driver}
-    output.show(data, _rows(run, driver, output.again))
+def _looked(run: Run, used: api.Settings) -> tuple[Run, Holder | None]:
+    """Who holds the lease; where nobody does, the run may have ended since it was read."""
+    holder = None if run.final else api.driven_by(run.id, used)
+    return (run if run.final or holder else api.status(run.id, used)), holder
 
 
-def _rows(run: Run, driver: str | None, again: Again) -> list[Row]:
-    rows = [*tree(View(run, plugs.clock().now(), again=again)), *drift_rows(drift_of(run))]
+def _show(output: Output, run: Run, used: api.Settings, code: Code) -> int:
+    run, holder = _looked(run, used)
+    alone = unguarded(run)
+    alone = alone if alone is not None and run.id in api.left_alone(used) else None
+    data = {
+        **whole_run_data(run, plugs.clock().now()),
+        **holder_data(holder),
+        "unguarded": alone is not None,
+        "code": int(code(run)),
+    }
+    output.show(data, _rows(run, holder, alone, output.again))
+    return code(run)
+
+
+def _rows(run: Run, holder: Holder | None, alone: api.Unguarded | None, again: Again) -> list[Row]:
+    now = plugs.clock().now()
+    rows = [*tree(View(run, now, again=again)), *drift_rows(drift_of(run))]
+    if alone is not None:
+        return [*rows, row(Piece(alone.what, Ink.BAD)), row(again.completed(alone.do))]
     if not run.final:
-        rows.append(row(f"Driven by {driver}." if driver else unattended(run)))
-    return [*rows, row(next_command(run, again, driven=driver is not None))]
+        rows.append(row(_driven(run, holder, again)))
+    return [*rows, row(next_command(run, again, driven=holder is not None, now=now))]
+
+
+def _driven(run: Run, holder: Holder | None, again: Again) -> str:
+    if holder is None:
+        return unattended(run)
+    if holder.lives:
+        return f"Driven by {holder.name}."
+    return again.completed(perhaps_driven(holder.name, run))

@@ -10,10 +10,11 @@ from rollout import api
 from rollout.cli.driving import Drive, drive
 from rollout.cli.exits import Exit
 from rollout.cli.options import Given, verb
+from rollout.cli.orders import go_back
 from rollout.cli.output import Output
 from rollout.cli.settings import settings
 from rollout.ports.observer import Observer
-from rollout.report.data import run_data, split_data, whole_run_data
+from rollout.report.data import run_data, split_data
 from rollout.report.rows import row
 
 
@@ -35,21 +36,25 @@ def undo(given: Given, run: str | None, dry_run: bool) -> int:
     found = api.status(run, used)
     now, goal = api.undoing(found.id, used)
     line = f"{found.endpoint}: {now} -> {goal}, as {found.id} found it"
+    data = {**run_data(found), "now": split_data(now), "goal": split_data(goal), "code": 0}
+    if now == goal and not any(_unfinished(each, found) for each in api.history(used)):
+        output.show(data, (row(f"Nothing to undo: {found.endpoint} has {now} already."),))
+        return Exit.OK
     if dry_run:
-        data = {**run_data(found), "now": split_data(now), "goal": split_data(goal)}
         output.show(data, (row(line),))
         output.say(f"Nothing was changed. Do it: rollout undo {found.id}")
         return Exit.OK
     output.say(line)
-    driver = None if found.final else api.driven_by(found.id, used)
-    if driver is not None:
+    if not found.final:
         aborted = api.abort(found.id, settings=used)
-        output.show({**whole_run_data(aborted), "order": "aborted", "driven_by": driver}, ())
-        output.say(f"{driver} drives it and will go back. Watch: rollout status -w {found.id}")
-        return Exit.OK
+        return go_back(aborted, "aborted", used, given, output)
 
     def begin(observer: Observer, stopping: Callable[[], bool]) -> api.Result:
         return api.undo(found.id, used, observer=observer, stopping=stopping)
 
-    again = "rollout undo" if found.final else f"rollout abort {found.id}"
-    return drive(Drive(begin, again, used), given, output)
+    return drive(Drive(begin, f"rollout undo {found.id}", used), given, output)
+
+
+def _unfinished(run: api.Run, found: api.Run) -> bool:
+    """Whether a run of the same endpoint is not over, or late calls of it may still land."""
+    return run.endpoint == found.endpoint and (not run.final or run.unaudited)

@@ -27,7 +27,8 @@ def verify(given: Given, run: str | None, endpoint: bool) -> int:
     """Replay a run: hash chain, states, and every verdict recomputed from its stored evidence.
 
     Ends with 1 where something does not follow, with the place in the journal. A chain cannot show
-    that its end was cut off; the endpoint can, by the entry that last changed it.
+    that its end was cut off; the endpoint can, by the entry that last changed it. One that was
+    destroyed cannot, on purpose or not: with --endpoint that is a mismatch.
     """
     output, used = Output(given), settings(given)
     found = api.status(run, used)
@@ -55,7 +56,11 @@ def verify(given: Given, run: str | None, endpoint: bool) -> int:
     ]
     rows.append(row(f"  head {replay.head}"))
     if placed is not None:
-        data["endpoint"] = {"head": placed.head or None, "seq": placed.seq}
+        data["endpoint"] = {
+            "exists": placed.exists,
+            "head": placed.head or None,
+            "seq": placed.seq,
+        }
         rows.append(_placed(placed))
     output.show(data, rows)
     if not good:
@@ -64,12 +69,16 @@ def verify(given: Given, run: str | None, endpoint: bool) -> int:
 
 
 def _placed(found: api.Placed) -> Row:
-    if found.missing:
+    if found.exists and found.seq is not None:
+        return row(f"  the endpoint was last changed by entry {found.seq}")
+    what = (
+        "the endpoint names no entry of a journal" if found.exists else "the endpoint is not there"
+    )
+    if found.exists and found.head:
         what = (
             f"the endpoint was last changed by entry {found.head}, which is not in this journal: its "
             "end is missing, or another journal drives the endpoint"
         )
-        return row("  ", Piece(what, Ink.BAD))
-    if not found.head:
-        return row("  the endpoint names no entry of a journal")
-    return row(f"  the endpoint was last changed by entry {found.seq}")
+    elif found.missing:
+        what += f", but entry {found.wrote} changed its split: it was removed or made anew since"
+    return row("  ", Piece(what, Ink.BAD) if found.missing else what)

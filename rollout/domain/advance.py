@@ -31,6 +31,7 @@ _FITTING: Mapping[type, tuple[Phase, ...]] = {
     e.SmokeTested: (Phase.RUNNING,),
     e.ObservationBegan: OPEN,
     e.Measured: OPEN,
+    e.ExposureCounted: _BACK,
     e.StagePassed: (Phase.RUNNING,),
     e.Held: _GOING,
     e.RollbackBegan: OPEN,
@@ -128,6 +129,8 @@ def _turned(run: Run, event: e.Event, at: float) -> Run:
             return replace(run, phase=Phase.HELD, cause=cause, trouble=None)
         case e.RollbackBegan(cause):
             return back(run, cause, at)
+        case e.ExposureCounted(cursor=cursor):
+            return replace(run, exposure=_exposed(run, event), uncounted=cursor)
         case e.RollbackUnverified():
             return replace(run, phase=Phase.UNVERIFIED)
         case e.RolledBack(_, gone):
@@ -169,16 +172,19 @@ def _measured(run: Run, event: e.Measured) -> Run:
         return run
     passed = run.judgement is not None and run.judgement.verdict is Verdict.PASS
     keeps = passed and event.judgement.verdict is not Verdict.FAIL
-    exposure = Exposure(run.exposure.requests + event.requests, run.exposure.errors + event.errors)
     return replace(
         run,
         cursor=event.cursor,
         evidence=event.evidence,
         judgement=run.judgement if keeps else event.judgement,
-        exposure=exposure,
+        exposure=_exposed(run, event),
         unread=run.unread and event.lagging,
         misses=0 if event.intervals else event.source_errors,
     )
+
+
+def _exposed(run: Run, event: e.Measured | e.ExposureCounted) -> Exposure:
+    return Exposure(run.exposure.requests + event.requests, run.exposure.errors + event.errors)
 
 
 def _tested(run: Run, kind: type, ok: bool, cause: Cause, at: float) -> Run:
@@ -227,31 +233,48 @@ def _ended(run: Run, cause: Cause | None, at: float) -> Run:
     return replace(run, phase=phase, cause=cause, ended=at, trouble=None)
 
 
-def undone(last: Run, run_id: str, author: str, at: float) -> Run:
+def undone(last: Run, run_id: str, author: str, at: float, newest: Run | None = None) -> Run:
     """A fresh run that takes the endpoint back to where ``last`` found it.
+
+    It has the names, the way to fail and the captured split of ``last``, and nothing of what
+    befell it; what is known of the endpoint itself comes from the newest run.
 
     Args:
         last: A finished run; without a captured split there is nothing to undo, and it just ends.
         run_id: The new run's id.
         author: Who ordered it.
         at: Unix seconds.
+        newest: The endpoint's newest run; None: that is ``last``.
     """
-    fresh = replace(
-        last,
+    newest = newest or last
+    fresh = Run(
         id=run_id,
+        plan=last.plan,
+        endpoint=last.endpoint,
         identity=f"undo-{last.id}-{run_id}",
+        digest=last.digest,
+        baseline=last.baseline,
+        candidate=last.candidate,
+        baseline_digest=last.baseline_digest,
+        candidate_digest=last.candidate_digest,
+        stages=(),
+        on_failure=last.on_failure,
+        on_inconclusive=last.on_inconclusive,
         author=author,
         started=at,
-        ended=None,
-        deadline=None,
-        stages=(),
-        at=0,
-        done=(),
-        approvals=(),
-        exposure=Exposure(),
-        deleted=False,
-        evidence={},
-        adopt=False,
+        since=at,
+        file=last.file,
+        labels=last.labels,
+        values=last.values,
+        captured=last.captured,
+        expected=newest.expected,
+        created=last.created,
+        loose=newest.loose,
+        undoes=tuple(dict.fromkeys((*_work(newest), *_work(last)))),
     )
-    cause = Cause(Why.UNDO, f"{author} undid {last.id}.")
-    return replace(back(fresh, cause, at), judgement=None)
+    return back(fresh, Cause(Why.UNDO, f"{author} undid {last.id}."), at)
+
+
+def _work(run: Run) -> tuple[str, ...]:
+    """The work that a run did, or took back."""
+    return run.undoes or (run.identity,)

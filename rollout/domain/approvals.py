@@ -62,14 +62,37 @@ def standing(run: Run, stage: Stage, work: Approve) -> str:
     return f"{len(said)} of {work.count} {noun}{who}"
 
 
+def lacking(run: Run, now: float | None = None) -> bool:
+    """Whether the run waits for one more yes, which may still come.
+
+    Args:
+        run: As it stands.
+        now: Unix seconds, to tell whether it is too late; None: it is not.
+    """
+    work = asked(run)
+    if work is None or run.stage is None or len(given(run, run.stage, work)) >= work.count:
+        return False
+    return now is None or not expired(run, work, now)
+
+
+def expired(run: Run, work: Approve, now: float) -> bool:
+    """Whether it is too late for a yes to the present stage."""
+    limit = until(run, work)
+    return limit is not None and now >= limit
+
+
 def who_may(run: Run, work: Approve) -> str:
-    """Whose word counts, in words.
+    """Whose word counts and is still missing, in words.
 
     Args:
         run: Its author's own word counts only where the plan says so.
         work: What the stage asks for.
     """
-    able = [each for each in work.by if may(run, work, each)]
+    said = given(run, run.stage, work) if run.stage else ()
     if work.by:
-        return " or ".join(able) if able else "nobody"
-    return "anybody" if work.author else f"anybody but {run.author}"
+        able = [each for each in work.by if may(run, work, each)]
+        left = [each for each in able if not any(same(each, other.by) for other in said)]
+        return " or ".join(left) if left else "nobody"
+    author = () if work.author else (run.author,)
+    but = " and ".join((*author, *(each.by for each in said)))
+    return f"anybody but {but}" if but else "anybody"

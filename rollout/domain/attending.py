@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from rollout.domain import events as e
+from rollout.domain.decisions import On
 from rollout.domain.run import OPEN, Run, Split, Step
 
 Attendance = e.OwnerTook | e.LeaveBegan | e.ShareLowered | e.ShareRestored | e.Left
@@ -30,17 +31,20 @@ def attended(run: Run, event: Attendance, at: float) -> Run:
 def _taken(run: Run, event: e.OwnerTook, at: float) -> Run:
     """A runner is here again; what one that may still live had begun may yet land.
 
-    Time in which nobody was here, and nothing was under way, uses up no stage's timeout.
+    Time in which nobody was here, and nothing was under way, uses up no stage's timeout; an answer
+    that does not come does, however often runners come for it.
     """
     late = (event.call or run.intent) if event.contested else None
     loose = run.loose if late is None or late in run.loose else (*run.loose, late)
     if run.final:
-        return replace(run, loose=loose, leftover="", attempts=0)
+        audited = loose or run.landed
+        return replace(run, loose=loose, leftover="", attempts=0) if audited else run
     behind = run.cursor is not None and bool(run.share) and not run.committed
+    asks = run.waits == On.ANSWER.value
     idle = run.next_check is not None and run.step is Step.ENTERING and run.intent is None
     return replace(
         run,
-        since=at if idle and run.phase in OPEN else run.since,
+        since=at if idle and not asks and run.phase in OPEN else run.since,
         crashes=run.crashes + event.crashed,
         loose=loose,
         ceiling=None,

@@ -21,7 +21,7 @@ from rollout.domain.endpoint import (
     Seen,
     SetSplit,
 )
-from rollout.domain.events import Audited, LateCallLanded, LooseCallFound
+from rollout.domain.events import Audited, Event, LateCallLanded, LooseCallFound
 from rollout.domain.plan import Delete, Scale
 from rollout.domain.roles import BASELINE, CANDIDATE
 from rollout.domain.run import Phase, Run, Split, Step
@@ -218,3 +218,15 @@ def spelled(effect: Effect) -> str:
             return f"deletion of {name}"
         case _:
             return "creation of the endpoint"
+
+
+def alarming(event: Event) -> str | None:
+    """What a person should know at once of an event."""
+    match event:
+        case LateCallLanded(effect, split):
+            what = f"A late call of an earlier runner landed, the {spelled(effect)}"
+            return f"{what}; the endpoint has {split}. It is undone."
+        case Audited(ok=False, text=text):
+            return text
+        case _:
+            return None

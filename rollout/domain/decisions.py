@@ -25,6 +25,7 @@ class On(Enum):
     APPROVAL = "approval"
     WINDOW = "window"
     SAMPLES = "samples"
+    ANSWER = "answer"
     PERSON = "person"
     LATE_CALL = "late_call"
 

@@ -50,14 +50,35 @@ def entering(run: Run, stage: Stage, seen: Seen, now: float) -> Decision:
 
 def in_time(run: Run, decision: Decision, now: float) -> Decision:
     """What is due, unless the stage has had its time to reach its set-point."""
-    stage = run.stage
     trying = isinstance(decision, Wait) or (isinstance(decision, Act) and run.attempts > 0)
-    if stage is None or run.step is Step.OBSERVING or not trying:
-        return decision
-    if windows.waited_for(run, now) is not None or now < _entered(run, stage, now) + stage.timeout:
+    stage = _overdue(run, now) if trying else None
+    if stage is None:
         return decision
     text = f"Stage {stage.id} did not reach its set-point within {spell_duration(stage.timeout)}."
     return decisions.stop(run, Cause(Why.TIMEOUT, text))
+
+
+def unanswered(run: Run, error: str, now: float) -> Decision | None:
+    """What ends a stage whose question was asked and not answered; None: it has time to ask again.
+
+    Args:
+        run: The run.
+        error: Why there was no answer, this time.
+        now: Unix seconds.
+    """
+    stage = _overdue(run, now)
+    if stage is None:
+        return None
+    text = f"Stage {stage.id} got no answer within {spell_duration(stage.timeout)}: {error}"
+    return decisions.stop(run, Cause(Why.TIMEOUT, text))
+
+
+def _overdue(run: Run, now: float) -> Stage | None:
+    """The stage, if it has had its time to reach its set-point."""
+    stage = run.stage
+    if stage is None or run.step is Step.OBSERVING or windows.waited_for(run, now) is not None:
+        return None
+    return stage if now >= _entered(run, stage, now) + stage.timeout else None
 
 
 def _entered(run: Run, stage: Stage, now: float) -> float:

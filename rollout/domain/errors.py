@@ -13,11 +13,16 @@
     + ``Fenced``              30  another runner took the endpoint over from us
     + ``Drifted``             31  somebody changed the endpoint by hand
     + ``PreflightFailed``     32  a check before the start failed; nothing was touched
+    + ``Unguarded``           11  nobody guards a candidate, and nobody will
 """
 
 from __future__ import annotations
 
+import re
+
 from rollout.domain.diagnostics import Diagnostic
+
+_GOING_ON = re.compile(r", then:? rollout apply .*$")
 
 
 class RolloutError(Exception):
@@ -37,6 +42,15 @@ class RolloutError(Exception):
 
     def __str__(self) -> str:
         return f"{self.what} {self.do}"
+
+    @property
+    def kept(self) -> str:
+        """What is kept of it in a journal: the repair, but not the command for now.
+
+        >>> RolloutError("Port 80 is taken.", do="Free it, then: rollout apply p.yaml").kept
+        'Port 80 is taken. Free it.'
+        """
+        return f"{self.what} {_GOING_ON.sub('.', self.do)}"
 
 
 class UsageError(RolloutError):
@@ -98,6 +112,12 @@ class Drifted(RolloutError):
     """The endpoint is not as the last run left it, or as the plan expects it."""
 
     code = 31
+
+
+class Unguarded(RolloutError):
+    """A superseded run left a candidate, and its successor never began."""
+
+    code = 11
 
 
 class PreflightFailed(RolloutError):

@@ -31,6 +31,8 @@ class OwnerTook:
         crashed: The owner before did not leave in good order.
         contested: The owner before may still live.
         call: What it had begun then, and may still land; None: nothing, or the run's own intent.
+        unlocked: A person took the endpoint away from it, for whoever comes next; ``owner`` is that
+            person, and drives nothing.
     """
 
     epoch: int
@@ -38,6 +40,7 @@ class OwnerTook:
     crashed: bool = False
     contested: bool = False
     call: Effect | None = None
+    unlocked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +117,20 @@ class Measured:
     errors: int = 0
     source_errors: int = 0
     lagging: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ExposureCounted:
+    """What the candidate had answered when a rollback was done, and no measurement has; judged by nobody.
+
+    Args:
+        requests, errors: Live answers of the candidate.
+        cursor: From where on answers are still not counted; None: all of them are.
+    """
+
+    requests: int
+    errors: int
+    cursor: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -361,6 +378,7 @@ Event = (
     | SmokeTested
     | ObservationBegan
     | Measured
+    | ExposureCounted
     | AnswersDiffered
     | StagePassed
     | Held

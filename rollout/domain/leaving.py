@@ -89,6 +89,8 @@ def _waited_for(decision: Decision, now: float) -> tuple[On, float]:
             return On.SAMPLES, math.inf  # as often as there is something to look at
         case Rest():
             return On.PERSON, now + PERSON_EVERY
+        case Ask(Question.PREFLIGHT | Question.SMOKE):
+            return On.ANSWER, now + PROVISION_EVERY  # there was none, or nobody would leave
         case Act() | Ask() | Record():
             return On.PROVISIONING, now  # it is due
 

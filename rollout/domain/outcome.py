@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from rollout.domain.approvals import lacking
 from rollout.domain.decisions import On
-from rollout.domain.plan import Approve
 from rollout.domain.run import Phase, Run, Step, Why
 from rollout.domain.windows import waited_for
 
@@ -25,10 +25,14 @@ def exit_code(run: Run) -> int:
 
     Source: the table of exit codes in docs/reference/exit-codes.md.
     """
-    why = run.cause.why if run.cause else None
     if run.leftover:
         return 11
-    match run.phase:
+    return code_of(run.phase, run.cause.why if run.cause else None)
+
+
+def code_of(phase: Phase, why: Why | None) -> int:
+    """The same, told from the phase of a run and its cause."""
+    match phase:
         case Phase.ROLLED_BACK:
             return _ROLLED_BACK.get(why, 10) if why else 10
         case Phase.UNVERIFIED:
@@ -41,12 +45,18 @@ def exit_code(run: Run) -> int:
             return 0
 
 
+def repeated_code(run: Run) -> int:
+    """The exit code of a command whose work this run did already, or took back: that is not done."""
+    return _ROLLED_BACK[Why.ABORTED] if run.phase is Phase.UNDONE else exit_code(run)
+
+
 def waiting_code(run: Run, now: float | None = None) -> int:
     """The exit code of ``--detailed-exitcode`` for a run that is not over: on whom it waits.
 
     Args:
         run: As it stands.
-        now: Unix seconds, to tell whether it waits for a window; None: as its last runner said.
+        now: Unix seconds, to tell whether it waits for a window, or too late for an approval; None:
+            as its last runner said.
     """
     if run.final or run.phase in (Phase.HELD, Phase.UNVERIFIED):
         return exit_code(run)
@@ -56,7 +66,7 @@ def waiting_code(run: Run, now: float | None = None) -> int:
         return 22
     if run.phase is not Phase.RUNNING or run.stage is None or run.step is Step.ENTERING:
         return 20
-    return 21 if isinstance(run.stage.work, Approve) else 20
+    return 21 if lacking(run, now) else 20
 
 
 def outcome(run: Run, now: float | None = None) -> str:

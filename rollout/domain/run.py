@@ -183,6 +183,7 @@ class Run:
         next_check: When the next runner should look, Unix seconds; None: now, or one is here.
         waits: What it waited for when the last runner left; empty: it did not leave waiting.
         supersedes: The run whose place this one took by a person's order; empty: none.
+        undoes: Identities of what this run took back by a person's order; empty: nothing.
         first: Where in its journal the run begins; -1: not known.
         windows: When which kinds of stages may begin; empty: always.
         values: What was given for the plan's variables, for commands that go on with it.
@@ -190,6 +191,8 @@ class Run:
         steady: Since when the split is again as it was before that, Unix seconds.
         unread: What was measured while nobody was here is not all in ``evidence``.
         misses: Runners in a row that left without having read a single measurement.
+        uncounted: From which cursor on live answers are not in ``exposure`` although the run goes
+            back; empty: it had none. None: all of them are.
     """
 
     id: str
@@ -242,6 +245,7 @@ class Run:
     next_check: float | None = None
     waits: str = ""
     supersedes: str = ""
+    undoes: tuple[str, ...] = ()
     first: int = -1
     windows: tuple[Window, ...] = ()
     values: Mapping[str, str] = field(default_factory=dict)
@@ -249,6 +253,7 @@ class Run:
     steady: float = 0.0
     unread: bool = False
     misses: int = 0
+    uncounted: str | None = None
 
     @property
     def final(self) -> bool:
@@ -279,6 +284,14 @@ class Run:
     def share(self) -> int:
         """The candidate's live percent as last read back."""
         return self.expected.traffic.get(self.candidate, 0) if self.expected else 0
+
+    @property
+    def split(self) -> Split | None:
+        """The split as last read back, for people: a rollback that is being verified has its own."""
+        shown = self.checked or self.tried >= self.intended > 0.0
+        if self.phase in (Phase.ROLLING_BACK, Phase.UNVERIFIED) and self.captured and shown:
+            return Split(self.captured.traffic)
+        return self.expected
 
     def name(self, role: str) -> str:
         """The deployment that plays ``baseline`` or ``candidate``."""

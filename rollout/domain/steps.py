@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rollout.domain.run import Cause, Phase, Run
+from rollout.domain.endpoint import SetSplit
+from rollout.domain.run import OPEN, Cause, Phase, Run, Why
 
 
 def begun(run: Run, at: float) -> Run:
@@ -36,4 +37,16 @@ def back(run: Run, cause: Cause, at: float) -> Run:
         tried=0.0,
         ceiling=None,
         restores=None,
+        uncounted=_uncounted(run, cause),
     )
+
+
+def _uncounted(run: Run, cause: Cause) -> str | None:
+    """From where on live answers of the candidate are in no measurement yet."""
+    if run.phase not in OPEN or cause.why is Why.UNDO:
+        return run.uncounted
+    if run.share:
+        return run.cursor or ""
+    adopting = run.captured is not None and run.expected is None
+    landing = isinstance(run.intent, SetSplit) and run.intent.traffic.get(run.candidate)
+    return "" if adopting or landing else None

@@ -6,18 +6,26 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-_COMMAND = re.compile(r"(?<![\w./-])rollout ((?:local )?[a-z]+)(?![\w./-])")
+_COMMAND = re.compile(
+    r"(?<![\w./-])rollout ((?:(?:local|state|emulate) )?[a-z]+(?:-[a-z]+)*)(?![\w./-])"
+)
+_END = re.compile(r"[.,;:)](?:\s|$)|\n|\brollout ")  # of a command in a sentence
 _PLAN = ("state", "home", "values")
 _RUN = ("state",)
-_TAKES: Mapping[str, tuple[str, ...]] = {
-    **dict.fromkeys(("apply", "destroy", "drift", "plan"), _PLAN),
-    **dict.fromkeys(("check", "logs", "local load", "local up"), ("home", "values")),
+# Every command that a message may name, and which of the options it repeats.
+TAKES: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("apply", "destroy", "drift", "plan", "tick"), _PLAN),
+    **dict.fromkeys(("check", "doctor", "logs", "local load", "local up"), ("home", "values")),
     **dict.fromkeys(("simulate", "validate"), ("values",)),
     **dict.fromkeys(("abort", "reject", "undo"), ("state", "home")),
     **dict.fromkeys(("approve", "pause", "resume", "retry"), _RUN),
-    **dict.fromkeys(("diff", "events", "history", "show", "status", "verify"), _RUN),
+    **dict.fromkeys(("diff", "events", "history", "show", "status"), _RUN),
+    **dict.fromkeys(("state list", "state export", "state import", "state prune"), _RUN),
+    "force-unlock": _RUN,
+    "verify": ("state", "home"),
     **dict.fromkeys(("local fault", "local key", "local ps"), ("home",)),
     "local down": ("state", "home"),
+    **dict.fromkeys(("completion", "emulate azureml", "schema", "version"), ()),
 }
 
 
@@ -36,7 +44,7 @@ class Again:
     values: str = ""
 
     def completed(self, text: str) -> str:
-        """A message of ours with the options in each of its commands.
+        """A message of ours with the options in each of its commands that does not name its own.
 
         >>> Again("--state sqlite:///a.db").completed("Look: rollout status -w r-7f3a")
         'Look: rollout status --state sqlite:///a.db -w r-7f3a'
@@ -45,8 +53,11 @@ class Again:
 
     def _completed(self, found: re.Match[str]) -> str:
         held = {"state": self.state, "home": self.home, "values": self.values}
-        options = [held[name] for name in _TAKES.get(found[1], ()) if held[name]]
-        return " ".join([found[0], *options])
+        said = _END.split(found.string[found.end() :], maxsplit=1)[0].split()
+        if said and said[0].startswith("r-"):
+            held["values"] = ""  # a run has its own
+        options = [held[name] for name in TAKES.get(found[1], ()) if held[name]]
+        return " ".join([found[0], *(each for each in options if each.split()[0] not in said)])
 
 
 PLAIN = Again()

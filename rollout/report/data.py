@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # only to be read: `status` needs no preview
     from rollout.runtime.begin import Course
     from rollout.runtime.differing import Diff
     from rollout.runtime.journal import Entry
+    from rollout.runtime.lease import Holder
     from rollout.runtime.outlook import Outlook
     from rollout.runtime.preview import Preview
 
@@ -41,7 +42,7 @@ def run_data(run: Run) -> Data:
         "stage": run.stage.id if run.stage and not run.final else None,
         "candidate": run.candidate,
         "baseline": run.baseline,
-        "candidate_percent": run.share,
+        "candidate_percent": run.split.traffic.get(run.candidate, 0) if run.split else 0,
         "author": run.author,
         "labels": dict(run.labels),
         "started": words.instant(run.started),
@@ -57,6 +58,13 @@ def _cause(cause: Cause | None) -> Data | None:
     if cause is None:
         return None
     return {"why": cause.why.value, "text": cause.text, "drift": drift_data(cause.drift)}
+
+
+def holder_data(holder: Holder | None) -> Data:
+    """Who holds a run's lease; ``driver_lives`` is None where nobody watched an owner elsewhere."""
+    if holder is None:
+        return {"driven_by": None, "driver_lives": False}
+    return {"driven_by": holder.name, "driver_lives": holder.lives or None}
 
 
 def whole_run_data(run: Run, now: float | None = None) -> Data:
@@ -75,7 +83,7 @@ def whole_run_data(run: Run, now: float | None = None) -> Data:
         "crashes": run.crashes,
         "supersedes": run.supersedes or None,
         "deadline": _moment(run.deadline),
-        "split": split_data(run.expected),
+        "split": split_data(run.split),
         "captured": split_data(run.captured),
         "stages": [_stage(run, at) for at in range(len(run.stages))],
         "judgement": judgement_data(run.judgement) if run.judgement else None,

@@ -41,11 +41,13 @@ class Ending:
         run: The run.
         story: Its events, oldest first; empty: not at hand.
         course: What the command did; None: another command than ``apply``.
+        anew: The command that does the same work anew; empty: there is none.
     """
 
     run: Run
     story: Sequence[Entry] = ()
     course: Course | None = None
+    anew: str = ""
 
 
 def explain(ending: Ending) -> tuple[Row, ...]:
@@ -57,7 +59,8 @@ def explain(ending: Ending) -> tuple[Row, ...]:
         )
         return (late, *explain(replace(ending, run=replace(run, leftover=""))))
     if ending.course is Course.NOTHING:
-        return (_nothing(run),)
+        anew = f" Begin it anew: {ending.anew}" if ending.anew else ""
+        return (row(words.nothing_to_do(run), anew),)
     match run.phase:
         case Phase.COMPLETED:
             return (_completed(run),)
@@ -73,14 +76,6 @@ def explain(ending: Ending) -> tuple[Row, ...]:
 
 
 # --- the good ends --------------------------------------------------------------
-
-
-def _nothing(run: Run) -> Row:
-    when = f" at {words.moment(run.ended)}" if run.ended else ""
-    ended = {Phase.COMPLETED: "completed", Phase.ROLLED_BACK: "rolled back"}
-    how = ended.get(run.phase, run.phase.value)
-    text = f"Nothing to do: {run.id} did this very work and was {how}{when}."
-    return row(f"{text} Again: add --again")
 
 
 def _completed(run: Run) -> Row:
@@ -298,9 +293,14 @@ def _spent(seconds: float) -> str:
 
 def _cost(run: Run) -> str:
     seen = run.exposure
+    unread = run.uncounted is not None  # of a time in which the candidate had live traffic
+    if not seen.requests and unread:
+        return f" How many clients were answered by {run.candidate} is not known."
     if not seen.requests:
         return f" No client was answered by {run.candidate}."
+    more = " What it answered last is not known." if unread else ""
     plural = "requests were" if seen.requests != 1 else "request was"
     return (
-        f" {seen.requests:,} {plural} answered by {run.candidate}, {seen.errors:,} of them badly."
+        f" {seen.requests:,} {plural} answered by {run.candidate}, "
+        f"{seen.errors:,} of them badly.{more}"
     )

@@ -21,6 +21,7 @@ Check = (
     | e.SmokeTested
     | e.ObservationBegan
     | e.Measured
+    | e.ExposureCounted
     | e.AnswersDiffered
     | e.RollbackProbed
 )
@@ -88,6 +89,9 @@ def _checked(event: Check, run: Run) -> str:
             return f"observing stage {run.stage.id}" if run.stage else "observing"
         case e.Measured(judgement=judgement):
             return judged(judgement)
+        case e.ExposureCounted(requests, errors):
+            more = words.plural(requests, "more answer")
+            return f"counted {more} of {run.candidate} to clients, {errors:,} of them bad"
         case e.AnswersDiffered(_, examples):
             return f"answers differ: {'; '.join(differing(each) for each in examples)}"
         case e.RollbackProbed(ok, text):
@@ -103,15 +107,21 @@ def differing(example: Example) -> str:
     return f"{found.path} ({found.kind.replace('_', ' ')}): {sides} by the candidate"
 
 
+def _took(event: e.OwnerTook) -> str:
+    found = "; the one before did not leave in good order" if event.crashed else ""
+    late = f", and may still send: {words.order(event.call)}" if event.call else ""
+    if event.unlocked:
+        return f"{event.owner} took the endpoint from its runner (rollout force-unlock){late}"
+    return f"{event.owner} drives the run from here on{found}{late}"
+
+
 def _moved(event: Move, run: Run) -> str:
     before = str(run.captured or "the split before")
     match event:
         case e.RunStarted(started):
             return _started(started)
-        case e.OwnerTook(_, owner, crashed, _, call):
-            found = "; the one before did not leave in good order" if crashed else ""
-            late = f", and may still send: {words.order(call)}" if call else ""
-            return f"{owner} drives the run from here on{found}{late}"
+        case e.OwnerTook() as took:
+            return _took(took)
         case e.SplitCaptured(split):
             return f"a rollback would restore {split}"
         case e.Held(cause):

@@ -5,12 +5,18 @@ from __future__ import annotations
 import shlex
 
 from rollout.domain import approvals
-from rollout.domain.plan import Approve
-from rollout.domain.run import Phase, Run, Step, Why
+from rollout.domain.run import Phase, Run, Why
 from rollout.report.again import PLAIN, Again
 
 
-def next_command(run: Run, again: Again = PLAIN, *, going: str = "", driven: bool = False) -> str:
+def next_command(
+    run: Run,
+    again: Again = PLAIN,
+    *,
+    going: str = "",
+    driven: bool = False,
+    now: float | None = None,
+) -> str:
     """What a person would do now.
 
     Args:
@@ -18,11 +24,12 @@ def next_command(run: Run, again: Again = PLAIN, *, going: str = "", driven: boo
         again: What the commands repeat.
         going: The command that would go on; empty: the one that ``going_on`` knows.
         driven: Whether a living runner has it in hand.
+        now: Unix seconds, to tell whether it is too late for an approval; None: it is not.
     """
     on = going or going_on(run)
     if run.leftover:
         return again.completed(f"Look at {run.endpoint} now; let it be put right: {on}")
-    return again.completed(_next(run, on, driven=driven))
+    return again.completed(_next(run, on, driven=driven, now=now))
 
 
 def going_on(run: Run) -> str:
@@ -33,10 +40,23 @@ def going_on(run: Run) -> str:
     return " ".join(["rollout apply", shlex.join([run.file or "PLAN", *given])])
 
 
-def _next(run: Run, going: str, *, driven: bool) -> str:
+def watching(who: str) -> str:
+    """What is said before an owner's lease is watched."""
+    return f"{who} held the lease last; watching for up to 20s whether it lives."
+
+
+def perhaps_driven(who: str, run: Run) -> str:
+    """What is said of an owner elsewhere, whose lease nobody watched."""
+    return (
+        f"{who} held the lease last; whether it lives is not known. "
+        f"If nothing moves, go on: {going_on(run)}"
+    )
+
+
+def _next(run: Run, going: str, *, driven: bool, now: float | None) -> str:
     then = "" if driven else f", then {going}"  # an order moves nothing while nobody is there
     match run.phase:
-        case Phase.RUNNING if _asks(run):
+        case Phase.RUNNING if approvals.lacking(run, now):
             return f"Approve: rollout approve {run.id}. Refuse: rollout reject {run.id}"
         case Phase.RUNNING | Phase.ROLLING_BACK:
             return f"Watch: rollout status -w {run.id}" if driven else f"Go on: {going}"
@@ -53,13 +73,6 @@ def _next(run: Run, going: str, *, driven: bool) -> str:
             return f"Look back: rollout show {run.id}. Take it back: rollout undo {run.id}"
         case _:
             return f"Every event: rollout events {run.id}. All of it: rollout show {run.id}"
-
-
-def _asks(run: Run) -> bool:
-    stage = run.stage
-    if stage is None or not isinstance(stage.work, Approve) or run.step is not Step.OBSERVING:
-        return False
-    return len(approvals.given(run, stage, stage.work)) < stage.work.count
 
 
 def _from_held(run: Run, then: str) -> str:

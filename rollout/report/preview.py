@@ -7,9 +7,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 
 from rollout.domain.endpoint import DeploymentSeen, Seen
-from rollout.domain.outcome import outcome
 from rollout.domain.plan import Delete, Plan, Scale, Shift
-from rollout.domain.run import Run
 from rollout.domain.units import spell_duration, spell_share
 from rollout.gates.criteria import spell_seconds
 from rollout.gates.power.baseline import SPREAD, Baseline, Basis, Figure
@@ -145,9 +143,8 @@ def _wrapped(lead: Piece, text: str) -> Iterator[Row]:
 def _sum(preview: Preview, file: str) -> tuple[Row, ...]:
     standing, run = preview.standing, preview.standing.run
     if standing.course is Course.NOTHING and run is not None:
-        when = f" at {words.moment(run.ended)}" if run.ended else ""
-        text = f"Nothing to do: {run.id} did this very work and was {_was(run)}{when}."
-        return (row(text), row(f"Do it again: rollout apply {shlex.quote(file)} --again"))
+        onward = f"Do it again: rollout apply {shlex.quote(file)} --again"
+        return (row(words.nothing_to_do(run)), row(onward))
     if standing.course is Course.BLOCKED and run is not None:
         other = f"Or put this plan in its place: rollout apply {shlex.quote(file)} --supersede"
         return (row(f"Another run is open. Look: rollout status {run.id}. {other}"),)
@@ -159,10 +156,6 @@ def _sum(preview: Preview, file: str) -> tuple[Row, ...]:
     more = " --supersede" if standing.course is Course.SUPERSEDE else ""
     command = f"   {verb}: rollout apply {shlex.quote(file)}{more}"
     return (row(Piece(f"{lead}{text}", Ink.STRONG), command),)
-
-
-def _was(run: Run) -> str:
-    return outcome(run).replace("_", " ")
 
 
 # --- power ----------------------------------------------------------------------

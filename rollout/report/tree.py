@@ -69,7 +69,7 @@ def header(view: View) -> Row:
     run = view.run
     spent = words.lapse((run.ended or view.now) - run.started)
     parts: list[Part] = [Piece(run.plan, Ink.STRONG), f" · run {run.id} · {spent} · "]
-    split = run.expected or run.captured
+    split = run.split or run.captured
     if drifted(run):
         parts.append("expected: ")
     return row(*parts, *(shares(split, run) if split else ("split not read yet",)))
@@ -202,7 +202,14 @@ def _observing(view: View, stage: Stage) -> str:
 
 def _approving(view: View, stage: Stage, work: Approve) -> str:
     run = view.run
-    limit = approvals.until(run, work)
+    limit, said = approvals.until(run, work), approvals.given(run, stage, work)
+    if len(said) >= work.count:
+        passed = stage.gate is None or (view.word and view.word.verdict is Verdict.PASS)
+        on = "goes on with the next runner" if passed else _gate(stage.gate or "", view.word)
+        return f"approved by {approvals.names(said)}; {on}"
+    if limit is not None and approvals.expired(run, work, view.now):
+        end = "holds it" if run.on_failure.action == "hold" else "rolls back"
+        return f"expired at {words.moment(limit)}; the next look {end}"
     left = "" if limit is None else f" within {spell_duration(max(0.0, limit - view.now))}"
     whom = "a person" if work.count == 1 else approvals.standing(run, stage, work)
     by = f" by {approvals.who_may(run, work)}" if work.by else ""

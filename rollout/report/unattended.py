@@ -13,6 +13,7 @@ _WAITS = {
     "window": "a window",
     "person": "a person's order",
     "samples": "samples",
+    "answer": "an answer of the endpoint",
 }
 
 
@@ -22,12 +23,13 @@ def unattended(run: Run) -> str:
     Args:
         run: Not over.
     """
-    nobody = "Nobody guards it now" if run.share else "Nobody drives it at the moment"
+    share = run.split.traffic.get(run.candidate, 0) if run.split else 0
+    nobody = "Nobody guards it now" if share else "Nobody drives it at the moment"
     told = [f"{nobody}{_next(run)}."]
-    if run.share:
+    if share:
         before = run.restores.traffic.get(run.candidate, 0) if run.restores else 0
         down = f" in place of {before} %, until a runner is here" if before else ""
-        told.append(f"{run.candidate} has {run.share} %{down}.")
+        told.append(f"{run.candidate} has {share} %{down}.")
     return " ".join(told)
 
 

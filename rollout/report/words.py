@@ -14,6 +14,7 @@ from rollout.domain.endpoint import (
     ScaleDeployment,
     SetSplit,
 )
+from rollout.domain.outcome import outcome
 from rollout.domain.plan import (
     Approve,
     Bootstrap,
@@ -27,13 +28,14 @@ from rollout.domain.plan import (
     Stage,
     Wait,
 )
-from rollout.domain.run import Run, Split
+from rollout.domain.run import Phase, Run, Split
 from rollout.domain.units import spell_duration
 from rollout.domain.verdict import CheckJudgement
 
 CELLS = 20  # of a whole bar
 _SPARKS = "▁▂▃▄▅▆▇█"
 _HUGE = 1e6
+_ENDED = {"deadline": "too late", "preflight_failed": "refused by its pre-checks"}
 
 
 def moment(at: float) -> str:
@@ -53,6 +55,16 @@ def instant(at: float) -> str:
     """
     spelt = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
     return spelt.replace("+00:00", "Z")
+
+
+def nothing_to_do(run: Run) -> str:
+    """What is said of work that ``run`` did already, or took back."""
+    when = f" at {moment(run.ended)}" if run.ended else ""
+    if run.phase is Phase.UNDONE:
+        return f"Nothing to do: {run.author} took this very work back by {run.id}{when}."
+    word = outcome(run)
+    how = _ENDED.get(word, word.replace("_", " "))
+    return f"Nothing to do: {run.id} did this very work and was {how}{when}."
 
 
 def lapse(seconds: float) -> str:

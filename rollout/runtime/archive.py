@@ -95,13 +95,16 @@ def absorb(store: Store, streams: Streams, owner: Owner, clock: Clock) -> dict[s
 
 
 def _lacking(store: Store, stream: str, records: Sequence[Record]) -> tuple[Record, ...]:
-    """The records that follow what the store has; all of that must be in ``records``, too."""
+    """The records that follow what the store has; what both have of the stream must be the same."""
     for each in records:
         read_entry(each)  # of no newer version, and whole
     known = {each.seq: each for each in records}
-    begin, _ = start_of(records)
+    begin, end = start_of(records)[0], max(known, default=-1)
     held = store.read(stream)
-    foreign = [each.seq for each in held if each.seq >= begin and known.get(each.seq) != each]
+    both = [each for each in held if begin <= each.seq <= end]
+    foreign = [each.seq for each in both if known.get(each.seq) != each]
+    if not both and held and held[-1].seq > end:  # what could be compared was forgotten there
+        foreign = [held[0].seq]
     if foreign:
         raise StoreError(
             f"This store has another journal of {stream}, different from entry {foreign[0]} on.",

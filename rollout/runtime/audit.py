@@ -57,7 +57,7 @@ def owned_up(late: LateCall, again: Callable[[], Driver]) -> Fenced:
     try:
         told = _looked_for(driver, late.effect)
     finally:
-        driver.lease.release()
+        driver.let_go()
     return Fenced(f"{what} {told}", do="Look: rollout status")
 
 

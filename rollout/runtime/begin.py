@@ -57,11 +57,14 @@ def stand(
     *,
     again: bool = False,
     supersede: bool = False,
+    scheduled: bool = False,
 ) -> Standing:
     """Compare a plan with the endpoint's newest run.
 
-    Work that has ended counts as done only while the endpoint still shows it: after a
-    ``rollout destroy`` or a change by hand the same plan begins anew.
+    Work that was completed, rolled back or undone counts as done only while the endpoint still
+    shows it: after a ``rollout destroy`` or a change by hand the same plan begins anew. So it does
+    after an abort that left nothing to take back, and after pre-checks that failed. A schedule asks
+    for the same work again and again, so there nothing begins anew that has ended in any way.
 
     Args:
         plan: The plan at hand.
@@ -69,6 +72,7 @@ def stand(
         run: The newest run of the endpoint's journal.
         again: Begin anew although the same work has ended already.
         supersede: Take the place of another plan's open run.
+        scheduled: It is no person who asks.
 
     Raises:
         UsageError: that run is past its point of no return.
@@ -85,11 +89,15 @@ def stand(
         if course is Course.SUPERSEDE:
             superseding.check(run)
         return Standing(course, identity, run)
-    settled = run.phase in (Phase.COMPLETED, Phase.ROLLED_BACK)
-    same = run.identity == identity and settled and not again
-    if same and Split.of(endpoint.observe()) == run.expected:
+    same = identity in (run.identity, *run.undoes) and not again
+    if same and (scheduled or (_settled(run) and Split.of(endpoint.observe()) == run.expected)):
         return Standing(Course.NOTHING, identity, run)
     return Standing(Course.START, identity, run)
+
+
+def _settled(run: Run) -> bool:
+    """Whether a run has ended with its endpoint as it was meant to be."""
+    return run.phase in (Phase.COMPLETED, Phase.ROLLED_BACK, Phase.UNDONE)
 
 
 def untouched(run: Run) -> bool:
@@ -123,8 +131,7 @@ def own(
     """
     run = standing.run
     if standing.course is Course.BLOCKED and run is not None:
-        edited = run.plan == plan.name
-        raise _locked(run, "an edited form of this plan" if edited else run.plan, plan)
+        raise _locked(run, _form(run, plan), plan)
     if standing.course is Course.RESUME and run is not None:
         return resume(journal, before)
     fresh = fresh_run(plan, endpoint, standing.identity, by, journal.now())
@@ -148,11 +155,22 @@ def _started(journal: Journal, fresh: Run, plan: Plan) -> Run:
             journal.refresh()
 
 
+def _form(run: Run, plan: Plan) -> str:
+    """What an open run is of, seen from the plan that meets it."""
+    if run.plan != plan.name:
+        return run.plan
+    if run.values != plan.values:
+        given = " ".join(f"--var {shlex.quote('='.join(pair))}" for pair in run.values.items())
+        return f"this plan with other variables ({given or 'none given'})"
+    return "an edited form of this plan"
+
+
 def _locked(run: Run, what: str, plan: Plan) -> Locked:
     file = shlex.quote(plan.file or "PLAN")
     return Locked(
         f"{run.id} of {what} is open ({run.phase.value}) on {run.endpoint}.",
-        do=f"Finish it with its own file as it was, end it (rollout abort {run.id}), "
+        do=f"Finish it with its own file as it was and its own variables "
+        f"(rollout tick {run.id} does), end it (rollout abort {run.id}), "
         f"or put this plan in its place: rollout apply {file} --supersede",
     )
 
@@ -181,7 +199,7 @@ def undo(journal: Journal, last: Run, plan: Plan, by: str) -> Run:
     """
     if last.captured is None:
         raise UsageError(f"{last.id} changed nothing.", do="List the runs: rollout history")
-    return _started(journal, undone(last, new_id(), by, journal.now()), plan)
+    return _started(journal, undone(last, new_id(), by, journal.now(), journal.run), plan)
 
 
 def new_id() -> str:

@@ -52,14 +52,16 @@ def readable(record: Record) -> Iterator[None]:
 def start_of(records: Sequence[Record]) -> tuple[int, str]:
     """Where the chain begins that must hold: the first ``seq``, and what its entry names before it.
 
-    What a ``Pruned`` event says was forgotten may be there still: forgetting takes a while.
+    What a ``Pruned`` event says was forgotten may be there still: forgetting takes a while. Of
+    several events the one that forgot most counts, whatever the order they were written in.
     """
-    for record in reversed(records):
+    found = (0, ORIGIN)
+    for record in records:
         if _PRUNED in record.body:
             event = body_of(record).get("event") or {}
-            if event.get(TAG) == "Pruned":
-                return int(event["below"]), str(event["digest"])
-    return 0, ORIGIN
+            if event.get(TAG) == "Pruned" and int(event["below"]) > found[0]:
+                found = int(event["below"]), str(event["digest"])
+    return found
 
 
 def chained(records: Sequence[Record], stream: str) -> Iterator[Record]:

@@ -11,19 +11,18 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from rollout.domain.auditing import SETTLE, spelled
+from rollout.domain.auditing import SETTLE, alarming
 from rollout.domain.decide import decide
 from rollout.domain.decisions import Act, Ask, Decision, On, Question, Record, Rest, Wait
 from rollout.domain.endpoint import Effect, Seen
+from rollout.domain.entering import unanswered
 from rollout.domain.errors import EndpointError, EndpointRefused, Fenced, NotLoggedIn
 from rollout.domain.events import (
     AnswersDiffered,
-    Audited,
     EffectFailed,
     Event,
     Held,
     Intended,
-    LateCallLanded,
     Left,
     LogsCollected,
     Measured,
@@ -31,6 +30,7 @@ from rollout.domain.events import (
     PreflightChecked,
     RollbackProbed,
     RollbackUnverified,
+    RolledBack,
     SmokeTested,
 )
 from rollout.domain.plan import Plan, Smoke
@@ -95,6 +95,7 @@ class Driver:
     _alerted: float = field(default=float("-inf"), init=False)
     _trouble: str = field(default="", init=False)
     _sent: Effect | None = field(default=None, init=False)
+    _calling: bool = field(default=False, init=False)
 
     def drive(self) -> Run | None:
         """Go on from wherever the journal says the run stands.
@@ -132,6 +133,10 @@ class Driver:
             self.meter.hearing.probes.stop()
             if self.load is not None:
                 self.load.stop()
+
+    def let_go(self) -> None:
+        """Give the lease back; where a second Ctrl-C left a call under way, say so with it."""
+        self.lease.release(calling=self._calling)
 
     def _step(self, run: Run) -> bool:
         """One look and what follows from it; False when nothing is due for a runner."""
@@ -192,8 +197,11 @@ class Driver:
             case Ask(question):
                 self._ask(run, question, seen)
             case Record(event):
+                done = isinstance(event, RolledBack)  # the split is back: now a source may be slow
+                if done and (counted := self.meter.exposed(run, self.lease.beat)) is not None:
+                    self._append(counted)
                 self._append(event)
-                if (text := _alarming(event)) is not None:
+                if (text := alarming(event)) is not None:
                     self._tell(Alert(run, text, self.journal.now()))
                 if isinstance(event, Held):
                     failed = event.cause.why in (Why.BOOTSTRAP_FAILED, Why.BASELINE_FAILED)
@@ -212,16 +220,18 @@ class Driver:
         self.mark("after intent")
         if not self.lease.may_act(self.endpoint.call_seconds):
             return  # the append took that long: decide again, the intent is due as before
-        self._sent = effect
+        self._sent, self._calling = effect, True
         try:
             head = self.journal.head
             self.endpoint.perform(effect, run=run.id, hold=self.lease.hold, head=head)
+            self._calling = False
         except Fenced:
-            self._sent = None  # the lease is looked at last, before the request
+            self._sent, self._calling = None, False  # the lease is looked at before the request
             raise
         except EndpointError as error:
+            self._calling = False
             refused = isinstance(error, EndpointRefused)
-            self._append(EffectFailed(effect, str(error), refused))
+            self._append(EffectFailed(effect, error.kept, refused))
         self.mark("after effect")
 
     def _append(self, event: Event) -> Run:
@@ -243,16 +253,27 @@ class Driver:
     # --- asking ---------------------------------------------------------------
 
     def _ask(self, run: Run, question: Question, seen: Seen | None) -> None:
-        """Ask the world; one that cannot be reached is asked again a little later."""
+        """Ask the world; one that cannot be reached is asked again, while the stage has time."""
+        self.patience.unanswered = False
         try:
             answer = self._answer(run, question, seen)
         except EndpointError as error:
             answer = _refusal(question, error)
             if answer is None:
                 self._alert(run, f"{question.value}: {error}")
-                self.clock.sleep(self.endpoint.pace)
+                self._again(run, question, seen, error.kept)
         if answer is not None:
             self._append(answer)
+
+    def _again(self, run: Run, question: Question, seen: Seen | None, error: str) -> None:
+        """There was no answer; give the stage up, or let a little time pass."""
+        entering = question in (Question.PREFLIGHT, Question.SMOKE)
+        late = unanswered(run, error, self.journal.now()) if entering else None
+        if late is not None:
+            self._follow(run, seen, late)
+            return
+        self.patience.unanswered = True
+        self.clock.sleep(self.endpoint.pace)
 
     def _answer(self, run: Run, question: Question, seen: Seen | None) -> Event | None:
         match question:
@@ -342,29 +363,17 @@ def _settled(run: Run) -> bool:
     return run.final and (not run.unaudited or bool(run.leftover))
 
 
-def _alarming(event: Event) -> str | None:
-    """What a person should know at once of an event."""
-    match event:
-        case LateCallLanded(effect, split):
-            what = f"A late call of an earlier runner landed, the {spelled(effect)}"
-            return f"{what}; the endpoint has {split}. It is undone."
-        case Audited(ok=False, text=text):
-            return text
-        case _:
-            return None
-
-
 def _refusal(question: Question, error: EndpointError) -> Event | None:
     """What a definite no means as an answer; None: ask again later."""
     if not isinstance(error, EndpointRefused):
         return None
     match question:
         case Question.PREFLIGHT:
-            return PreflightChecked(ok=False, text=(str(error),))
+            return PreflightChecked(ok=False, text=(error.kept,))
         case Question.SMOKE:
-            return SmokeTested(ok=False, text=str(error))
+            return SmokeTested(ok=False, text=error.kept)
         case Question.VERIFY:
-            return RollbackProbed(ok=False, text=str(error))
+            return RollbackProbed(ok=False, text=error.kept)
         case _:
             return None
 

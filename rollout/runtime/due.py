@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from rollout.domain.auditing import SETTLE
 from rollout.domain.errors import StoreError
-from rollout.domain.run import FINAL, Phase
+from rollout.domain.outcome import code_of
+from rollout.domain.run import FINAL, Phase, Why
+from rollout.domain.unguarded import unguarded
 from rollout.ports.store import Record, Store
 from rollout.runtime.chain import body_of, readable
+from rollout.runtime.journal import read_entry
+from rollout.runtime.lease import Owner, holder_of
 from rollout.runtime.upcast import current
 
+_FOR_A_PERSON = (Phase.HELD.value, Phase.UNVERIFIED.value)
 _FINAL = frozenset(each.value for each in FINAL)
 
 
@@ -24,6 +29,8 @@ class Standing:
         run, plan, endpoint: Names.
         next_check: When somebody should look, Unix seconds; None: now.
         waits: What it waits for.
+        code: The exit code of a run that a person must look at; 0: it needs nobody.
+        left: Whether it is over and has left a candidate that nobody guards.
     """
 
     stream: str
@@ -32,6 +39,8 @@ class Standing:
     endpoint: str
     next_check: float | None
     waits: str
+    code: int = 0
+    left: bool = False
 
     def is_due(self, now: float) -> bool:
         """Whether a runner has something to do at ``now`` (Unix seconds)."""
@@ -56,13 +65,43 @@ def standings(store: Store) -> Iterator[Standing]:
         elif (state.get("loose") or state.get("landed")) and not state.get("leftover"):
             ended = _number(state, "ended") or 0.0
             yield _standing(stream, record, state, ended + SETTLE)  # late calls are looked for
+        elif _left(record, state):
+            yield replace(_standing(stream, record, state, None), left=True)
+
+
+def left_alone(store: Store, me: Callable[[], Owner]) -> frozenset[str]:
+    """Runs that have left a candidate that nobody guards, and that nobody is known to have in hand.
+
+    Args:
+        store: Where their journals are.
+        me: This process; asked only where somebody holds a lease.
+    """
+    found = (each for each in standings(store) if each.left)
+    held = ((each.run, holder_of(store, each.stream, me)) for each in found)
+    return frozenset(run for run, holder in held if holder is None or not holder.lives)
+
+
+def _left(record: Record, state: Mapping[str, object]) -> bool:
+    cause = state.get("cause")
+    if not isinstance(cause, Mapping) or cause.get("why") != Why.SUPERSEDED.value:
+        return False
+    return unguarded(read_entry(record).state) is not None
 
 
 def _standing(
     stream: str, record: Record, state: Mapping[str, object], at: float | None
 ) -> Standing:
     plan, endpoint = (str(state.get(name, "?")) for name in ("plan", "endpoint"))
-    return Standing(stream, record.run, plan, endpoint, at, str(state.get("waits", "")))
+    waits = str(state.get("waits", ""))
+    return Standing(stream, record.run, plan, endpoint, at, waits, _code(state))
+
+
+def _code(state: Mapping[str, object]) -> int:
+    phase, cause = state.get("phase"), state.get("cause")
+    if phase not in _FOR_A_PERSON:
+        return 0
+    why = cause.get("why") if isinstance(cause, Mapping) else None
+    return code_of(Phase(phase), Why(why) if why else None)
 
 
 def _number(state: Mapping[str, object], name: str) -> float | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from rollout.domain.advance import advance
@@ -37,6 +38,7 @@ class Entry:
         state: The run after it.
         digest: SHA-256 of the stored bytes; the next entry names it.
         previous: The digest that this entry names.
+        version: Of the events, when it was written.
     """
 
     seq: int
@@ -47,6 +49,7 @@ class Entry:
     state: Run
     digest: str
     previous: str
+    version: int = VERSION
 
 
 def read_entry(record: Record) -> Entry:
@@ -57,7 +60,8 @@ def read_entry(record: Record) -> Entry:
         StoreError: it is not ours.
     """
     with readable(record):
-        body = current(body_of(record))
+        written = body_of(record)
+        body = current(written)
         event: Event = decode(Event, body["event"])  # type: ignore[arg-type]  # a union is no type[T]
         return Entry(
             seq=record.seq,
@@ -68,6 +72,7 @@ def read_entry(record: Record) -> Entry:
             state=decode(Run, body["state"]),
             digest=digest_of(record),
             previous=body["prev"],
+            version=written["v"],
         )
 
 
@@ -120,6 +125,12 @@ class Journal:
 
     def _still_owner(self) -> None:
         if self._mine is not None and self.last is not None and self.last.epoch != self._mine:
+            event = self.last.event
+            if isinstance(event, OwnerTook) and event.unlocked:
+                raise Fenced(
+                    f"{event.owner} took {self.stream} away from this runner, by rollout force-unlock.",
+                    do="This one stopped. Whoever goes on next: rollout status -w",
+                )
             raise Fenced(
                 f"Another runner took {self.stream} over (epoch {self.last.epoch}).",
                 do="This one stopped. Watch the other: rollout status -w",
@@ -141,6 +152,17 @@ class Journal:
         epoch = self.last.epoch + 1 if self.last else 1
         self._append(OwnerTook(epoch, self._by, crashed, contested, call), epoch)
         self._mine = epoch
+
+    def unseat(self, epoch: int) -> None:
+        """Let the owner under ``epoch`` append nothing any more, for nobody's sake.
+
+        What it had begun is looked for later, as after any owner who may still live. One who has
+        been succeeded already is left alone.
+        """
+        while self.refresh() is not None and self.last is not None and self.last.epoch == epoch:
+            took = OwnerTook(epoch + 1, self._by, False, True, self.open_call(), unlocked=True)
+            with suppress(Conflict):
+                self._append(took, epoch + 1)
 
     def start(self, run: Run, source: str, file: str) -> Run:
         """Begin a run in this stream, as its owner from the first event on."""

@@ -45,11 +45,42 @@ class Owner:
         return f"{who.get('user', '?')}@{who.get('host', '?')} pid {who.get('pid', '?')}"
 
 
+class Life(Enum):
+    """What is known of a process."""
+
+    LIVES = "lives"
+    DEAD = "dead"
+    UNKNOWN = "unknown"
+
+
+def life_of(identity: Mapping[str, object], me: Owner) -> Life:
+    """Whether another process lives, as far as this one can tell without watching its lease."""
+    if me.surely_dead(identity):
+        return Life.DEAD
+    here = all(identity.get(each) == me.identity.get(each) for each in ("host", "boot"))
+    return Life.LIVES if here and identity.get("boot") else Life.UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds a lease.
+
+    Args:
+        name: As people read it.
+        lives: It is a process of this machine, which is there. Without, nobody knows unless
+            somebody watches the lease: ``watched_holder``.
+    """
+
+    name: str
+    lives: bool
+
+
 class Before(Enum):
     """How the owner before left the lease to this one."""
 
     NOBODY = "nobody"
     RELEASED = "released"
+    ABANDONED = "abandoned"  # in good order, but with a call under way
     DEAD = "dead"
     SILENT = "silent"
     FORCED = "forced"
@@ -62,7 +93,7 @@ class Before(Enum):
     @property
     def contested(self) -> bool:
         """Whether it may still live, so that a call which it had begun may still land."""
-        return self in (Before.SILENT, Before.FORCED)
+        return self in (Before.SILENT, Before.FORCED, Before.ABANDONED)
 
 
 class Lease:
@@ -109,7 +140,8 @@ class Lease:
             body = _body(self._owner, released=False)
             self._held = self._store.put_lease(self._stream, body, version=self._held.version)
         except Conflict as error:
-            raise _fenced(self._store, self._stream) from error
+            silent = started - self._renewed >= TTL
+            raise _fenced(self._store, self._stream, silent=silent) from error
         self._renewed = started
 
     def may_act(self, seconds: float) -> bool:
@@ -131,10 +163,15 @@ class Lease:
                 do="It is tried again. Look whether the store of the journal is slow.",
             )
 
-    def release(self) -> None:
-        """Let others in at once; a lease that is lost already stays lost."""
+    def release(self, *, calling: bool = False) -> None:
+        """Let others in; a lease that is lost already stays lost.
+
+        Args:
+            calling: A call is under way whose end this process does not wait for; others wait
+                until it has landed. Else they come in at once.
+        """
         try:
-            body = _body(self._owner, released=True)
+            body = _body(self._owner, released=True, calling=calling)
             self._store.put_lease(self._stream, body, version=self._held.version)
         except Conflict:
             return
@@ -188,12 +225,41 @@ def acquire(
         clock.sleep(POLL)
 
 
-def living_holder(store: Store, stream: str, dead: Dead) -> str | None:
-    """Who holds the lease, as people read it; None: nobody, or one that certainly died."""
+def holder_of(store: Store, stream: str, me: Callable[[], Owner]) -> Holder | None:
+    """Who holds the lease, told at once; None: nobody, or one that certainly died.
+
+    Args:
+        store: Where it is kept.
+        stream: The endpoint's key.
+        me: This process; asked only where somebody holds the lease.
+    """
     found = store.lease(stream)
-    if found is None or _before(found, dead, 0.0, 0.0) is not None:
+    if found is None or not _held(found):
         return None
-    return _name(found)
+    life = life_of(json.loads(found.body)["owner"], me())
+    return None if life is Life.DEAD else Holder(_name(found), life is Life.LIVES)
+
+
+def watched_holder(
+    store: Store, stream: str, me: Owner, clock: Clock, watching: Callable[[str], None]
+) -> str | None:
+    """Who drives, as people read it; None: nobody, or one that is silent for as long as its lease.
+
+    An owner elsewhere is watched until it renews the lease (seconds), at most for its ttl;
+    ``watching`` is called first, with its name.
+    """
+    began, first, told = clock.monotonic(), store.lease(stream), False
+    while (holder := holder_of(store, stream, lambda: me)) is not None and not holder.lives:
+        if not told:
+            watching(holder.name)
+            told = True
+        found = store.lease(stream)
+        if found is None or first is None or found.version != first.version:
+            return holder.name
+        if _before(found, me.surely_dead, clock.monotonic() - began, 0.0) is not None:
+            return None
+        clock.sleep(POLL)
+    return holder.name if holder is not None else None
 
 
 def _held(found: LeaseRecord) -> bool:
@@ -206,6 +272,9 @@ def _before(found: LeaseRecord | None, dead: Dead, unchanged: float, grace: floa
         return Before.NOBODY
     body = json.loads(found.body)
     if body["released"] and not body.get("forced"):
+        # A call may outlive the process that made it, so it is no matter whether that is dead.
+        if body.get("calling"):
+            return Before.ABANDONED if unchanged >= grace else None
         return Before.RELEASED
     if dead(body["owner"]):
         return Before.DEAD
@@ -214,7 +283,7 @@ def _before(found: LeaseRecord | None, dead: Dead, unchanged: float, grace: floa
     return Before.SILENT if unchanged >= body["ttl"] + grace else None
 
 
-def _body(owner: Owner, *, released: bool) -> bytes:
+def _body(owner: Owner, *, released: bool, calling: bool = False) -> bytes:
     # The random part makes every write of the lease a different one: a lost acknowledgement
     # can then be told from a rival's write.
     body = {
@@ -222,6 +291,7 @@ def _body(owner: Owner, *, released: bool) -> bytes:
         "ttl": TTL,
         "released": released,
         "id": uuid.uuid4().hex,
+        **({"calling": True} if calling else {}),
     }
     return json.dumps(body).encode()
 
@@ -241,11 +311,17 @@ def _locked(store: Store, stream: str, found: LeaseRecord, file: str) -> Locked:
     )
 
 
-def _fenced(store: Store, stream: str) -> Fenced:
+def _fenced(store: Store, stream: str, *, silent: bool) -> Fenced:
     found = store.lease(stream)
-    who = _name(found) if found else "somebody"
+    by = json.loads(found.body).get("forced") if found else None
+    if by:
+        return Fenced(
+            f"{by} took the lease away from this runner, by rollout force-unlock.",
+            do=f"This one stopped. Whoever goes on next: {_watching(_open_run(store, stream))}",
+        )
+    why = f"; this runner was silent for more than {spell_duration(TTL)}" if silent else ""
     return Fenced(
-        f"The lease is lost to {who}; this runner was silent for more than {spell_duration(TTL)}.",
+        f"The lease is lost to {_name(found) if found else 'somebody'}{why}.",
         do=f"This one stopped. Watch the other: {_watching(_open_run(store, stream))}",
     )
 

@@ -11,17 +11,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from rollout.domain.errors import EndpointError
-from rollout.domain.events import Measured, ObservationBegan, Unwatched
-from rollout.domain.measure import Interval
+from rollout.domain.events import ExposureCounted, Measured, ObservationBegan, Unwatched
+from rollout.domain.measure import Arm, Interval
 from rollout.domain.roles import CANDIDATE
-from rollout.domain.run import Run, Step
+from rollout.domain.run import Exposure, Run, Step
 from rollout.domain.verdict import Judgement, Verdict
 from rollout.gates.criteria import REQUESTS
 from rollout.gates.evidence import opened
 from rollout.gates.judge import SOURCE_ERRORS, enter, fresh, ingest, judge
 from rollout.gates.rules import Rules
 from rollout.ports.clock import Clock
-from rollout.ports.endpoint import Endpoint
+from rollout.ports.endpoint import Beat, Endpoint
 from rollout.runtime.hearing import Hearing, Interest
 from rollout.stats import dispersion
 from rollout.stats.counts import Counts
@@ -32,6 +32,8 @@ HISTORY = 3600.0  # seconds before the rollout that say how the baseline's error
 SILENCE = 300.0  # seconds without a closed interval, beyond the lag, that mean a broken source
 BACKLOG = 20  # intervals of the past that go in one append at most
 ABSENCE = 30.0  # seconds in which nobody listened to answers that are worth a word
+COUNTING = 10.0  # seconds that counting what is left takes at most, but for the last reading
+SAME = 1.0  # seconds between two looks at one moment, at most
 UNREACHED = ""  # a cursor: the source did not answer yet, so measurements begin once it does
 
 
@@ -151,6 +153,35 @@ class Meter:
         measured = self._cut(run, tape, self.judgement, now, mirrored=mirrored)
         lagging = measured.lagging or (missed and errors < SOURCE_ERRORS)
         return replace(measured, source_errors=errors, lagging=lagging)
+
+    def exposed(self, run: Run, beat: Beat) -> ExposureCounted | None:
+        """What the candidate had answered that is in no measurement; None: nothing can be told.
+
+        It is asked when the split is back, and only then: a source may take long, or be away.
+
+        Args:
+            run: On its way back.
+            beat: Called between two readings.
+        """
+        cursor, found, now = run.uncounted, Exposure(), self._clock.now()
+        enough = min(run.tried, now - SAME) if run.tried else now - SAME
+        until = self._clock.monotonic() + COUNTING
+        end, lost = float("-inf"), False
+        while cursor and end < enough and self._clock.monotonic() < until:
+            beat()
+            try:
+                reading = self._endpoint.read(cursor, mirrored=False, histogram=False)
+            except EndpointError:
+                break
+            if reading.interval is None:
+                break
+            cursor, end, lost = reading.cursor, reading.interval.end, lost or bool(reading.lost)
+            arm = reading.interval.arms.get(CANDIDATE, Arm())
+            found = Exposure(found.requests + arm.requests, found.errors + arm.errors)
+        if not cursor or cursor == run.uncounted:
+            return None
+        rest = cursor if lost or end < enough else None
+        return ExposureCounted(found.requests, found.errors, rest)
 
     def read_all(self, run: Run) -> bool:
         """Whether this process has read the run's measurements up to a moment ago, or has tried."""

@@ -6,6 +6,7 @@ import json
 import shlex
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from rollout.domain import approvals, events as e
 from rollout.domain.codec import decode
@@ -98,14 +99,17 @@ def approve(store: Store, found: Found, by: str, message: str) -> Run:
     """Say yes to the approval stage that the run waits at.
 
     Raises:
-        UsageError: it waits for none, this person's word does not count here, or counts already.
+        UsageError: it waits for none, it is too late, this person's word does not count here, or
+            counts already.
     """
 
     def fits(newest: Run) -> None:
         _same(newest, found.run)
         _may_approve(newest, found.run, by)
+        _in_time(newest, store.now())
 
     _may_approve(found.run, found.run, by)
+    _in_time(found.run, store.now())
     stage = found.run.stage.id if found.run.stage else ""
     said = e.Approved(stage, found.run.digest, by, store.now(), message)
     # What was found may be old: the newest state is asked once more, before each try.
@@ -137,6 +141,20 @@ def _may_approve(run: Run, known: Run, who: str) -> None:
             if own and not work.by
             else "Ask one of them.",
         )
+
+
+def _in_time(run: Run, now: float) -> None:
+    """See that a yes to the present stage still counts."""
+    work, stage = approvals.asked(run), run.stage
+    limit = approvals.until(run, work) if work is not None else None
+    if work is None or stage is None or limit is None or not approvals.expired(run, work, now):
+        return
+    end = "holds the run" if run.on_failure.action == "hold" else "rolls back"
+    at = datetime.fromtimestamp(int(limit), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    raise UsageError(
+        f"The approval of {stage.id} expired at {at}; the next look {end}.",
+        do=f"Let it look: rollout tick {run.id}",
+    )
 
 
 def give(store: Store, found: Found, order: e.Order, by: str) -> Run:

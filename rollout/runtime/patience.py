@@ -23,11 +23,13 @@ class Patience:
         seconds: In all; None: for as long as there is anything to wait for.
         guard: What the plan lets a runner leave behind.
         waited: What it has waited so far, seconds.
+        unanswered: The world was asked last and did not answer: to ask again is to wait.
     """
 
     seconds: float | None = None
     guard: Guard = field(default_factory=Guard)
     waited: float = field(default=0.0, init=False)
+    unanswered: bool = field(default=False, init=False)
     _told: bool = field(default=False, init=False)
 
     def parting(
@@ -50,7 +52,7 @@ class Patience:
         if not self._spent(run, decision, now, meter):
             return None
         going = leaves(run, seen, self.guard, now, pace)
-        if going is None or not isinstance(decision, Ask):
+        if going is None or decision != Ask(Question.MEASURE):
             return going
         mirrored = seen is not None and only_mirrored(run, seen)
         return meter.settle(run, mirrored=mirrored) or going
@@ -64,7 +66,8 @@ class Patience:
 
     def count(self, decision: Decision, seconds: float) -> None:
         """Take note of a step that took so long; only waiting counts."""
-        if isinstance(decision, Wait) or decision == Ask(Question.MEASURE):
+        asks = isinstance(decision, Ask) and self.unanswered
+        if asks or isinstance(decision, Wait) or decision == Ask(Question.MEASURE):
             self.waited += seconds
 
     def _spent(self, run: Run, decision: Decision, now: float, meter: Meter) -> bool:
@@ -78,6 +81,8 @@ class Patience:
                 return remaining <= 0 or beyond
             case Ask(Question.MEASURE):
                 return remaining <= 0 and meter.read_all(run)
+            case Ask():
+                return remaining <= 0 and self.unanswered
             case Act(SetSplit(traffic, mirror)):
                 # To restore a share only to lower it again helps nobody; a stage's own is due.
                 own = run.step is Step.ENTERING and run.stage and isinstance(run.stage.work, Shift)

@@ -23,6 +23,7 @@ from rollout.domain.plan import (
     Wait,
 )
 from rollout.domain.run import Run, Split
+from rollout.domain.unguarded import abandoned
 from rollout.domain.units import spell_duration
 from rollout.ports.endpoint import Finding
 from rollout.runtime import superseding
@@ -239,7 +240,7 @@ def _taken_over(standing: Standing, fresh: Run | None) -> Run | None:
     run = standing.run
     if fresh is None or run is None or run.captured is None or superseding.must_go_back(fresh, run):
         return None
-    over = standing.course is Course.SUPERSEDE or superseding.abandoned(run)
+    over = standing.course is Course.SUPERSEDE or abandoned(run)
     return run if over else None
 
 
@@ -266,7 +267,7 @@ def _superseding(standing: Standing, fresh: Run | None) -> tuple[str, ...]:
 def _warnings(plan: Plan, seen: Seen, standing: Standing, taken: Run | None) -> tuple[str, ...]:
     found = []
     run = standing.run
-    cleared = taken is not None or superseding.abandoned(run)
+    cleared = taken is not None or abandoned(run)
     if standing.course is Course.START and not cleared and not _startable(plan, seen):
         has = (
             f"the endpoint has: {Split.of(seen)}" if seen.exists else "the endpoint does not exist"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 
+from rollout.domain.errors import Locked
 from rollout.domain.events import Pruned
 from rollout.domain.run import Run
 from rollout.ports.store import Record, Store
@@ -25,6 +27,7 @@ class Prunable:
         entries: How many entries they have.
         below: Where the rest begins.
         digest: What the entry there names as the one before it.
+        before: All of them ended before that, Unix seconds.
     """
 
     stream: str
@@ -32,6 +35,7 @@ class Prunable:
     entries: int
     below: int
     digest: str
+    before: float
 
 
 def prunable(store: Store, stream: str, before: float) -> Prunable | None:
@@ -62,13 +66,37 @@ def prunable(store: Store, stream: str, before: float) -> Prunable | None:
         return None
     ended = tuple(read_entry(records[-1]).state for records in runs[:old])
     first = read_entry(runs[old][0])
-    return Prunable(stream, ended, first.seq - found[0].seq, first.seq, first.previous)
+    return Prunable(stream, ended, first.seq - found[0].seq, first.seq, first.previous, before)
 
 
 def prune(store: Store, found: Prunable, by: str) -> None:
-    """Write down that the runs are forgotten, then forget them."""
-    Journal(store, found.stream, by).order(Pruned(found.below, found.digest))
+    """Write down that the runs are forgotten, then forget them.
+
+    A person may have been asked since they were found, so the journal is looked at once more: what
+    another ``prune`` has forgotten meanwhile is not written down again.
+
+    Raises:
+        Locked: they may not be forgotten any more.
+    """
+
+    def fits(_: Run) -> None:
+        begin, _digest = start_of(store.read(found.stream))
+        if begin >= found.below:
+            raise _Forgotten
+        newest = prunable(store, found.stream, found.before)
+        if newest is None or newest.below < found.below:
+            raise Locked(
+                f"The journal of {found.stream} has changed meanwhile.",
+                do="Look again: rollout state prune --older-than D --dry-run",
+            )
+
+    with suppress(_Forgotten):
+        Journal(store, found.stream, by).order(Pruned(found.below, found.digest), fits)
     store.drop(found.stream, found.below)
+
+
+class _Forgotten(Exception):
+    """Another ``prune`` has forgotten as much already."""
 
 
 def finish(store: Store, stream: str) -> bool:

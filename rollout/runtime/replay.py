@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from rollout.domain import events as e
 from rollout.domain.advance import advance
+from rollout.domain.endpoint import Seen, SetSplit
 from rollout.domain.measure import Interval
 from rollout.domain.plan import Plan
 from rollout.gates.evidence import opened
@@ -16,6 +17,7 @@ from rollout.gates.judge import fresh, ingest, judge
 from rollout.gates.rules import Rules, compile_rules
 from rollout.runtime.journal import Entry
 from rollout.runtime.meter import entered
+from rollout.runtime.upcast import known as known_to
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,21 +59,40 @@ class Placed:
     Args:
         head: The digest of the entry that last changed it; empty: it says none.
         seq: That entry's place in the journal; None: it is not there.
+        exists: Whether there is an endpoint.
+        wrote: The newest entry that ordered a split which was read back later; None: there is
+            none, so that the endpoint need not name one.
     """
 
     head: str
     seq: int | None
+    exists: bool = True
+    wrote: int | None = None
 
     @property
     def missing(self) -> bool:
-        """Whether the journal lacks its end, or another one drove the endpoint."""
-        return bool(self.head) and self.seq is None
+        """Whether the journal lacks its end, or the endpoint is not the one that it drove."""
+        names = self.exists and self.seq is not None
+        return not names and (bool(self.head) or self.wrote is not None)
 
 
-def place(head: str, story: Iterable[Entry]) -> Placed:
+def place(seen: Seen, story: Iterable[Entry]) -> Placed:
     """Find the entry that an endpoint names in its journal."""
-    found = (each.seq for each in story if head and each.digest == head)
-    return Placed(head, next(found, None))
+    seq = ordered = wrote = None
+    for each in story:
+        if seen.head and each.digest == seen.head:
+            seq = each.seq
+        match each.event:
+            # Every kind of endpoint keeps the head with its split; version 1 told it none.
+            case e.Intended(SetSplit()) if each.version > 1:
+                ordered = each.seq
+            case e.EffectFailed():
+                ordered = None
+            case e.SetPointReached() | e.RolledBack():
+                wrote = wrote if ordered is None else ordered
+            case _:
+                continue
+    return Placed(seen.head, seq, seen.exists, wrote)
 
 
 def replay(story: Iterable[Entry], plan: Plan) -> Replay:
@@ -100,9 +121,10 @@ def replay(story: Iterable[Entry], plan: Plan) -> Replay:
 
 
 def _states(story: tuple[Entry, ...]) -> Iterator[Mismatch]:
-    """Every state is the fold of what came before."""
+    """Every state is the fold of what came before, as far as its writer's version knew it."""
     for before, entry in pairwise(story):
-        if entry.state != advance(before.state, entry.event, entry.at):
+        after = advance(before.state, entry.event, entry.at)
+        if known_to(entry.state, entry.version) != known_to(after, entry.version):
             yield Mismatch(entry.seq, "the state does not follow from the event")
 
 

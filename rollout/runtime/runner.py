@@ -90,7 +90,7 @@ class Runner:
         finally:
             # A lease that cannot be let go falls silent: others wait a little longer.
             with suppress(StoreError):
-                driver.lease.release()
+                driver.let_go()
             self.mark("after release")
         if run is None:
             raise StoreError("The journal is empty.", do="Begin a run: rollout apply PLAN")

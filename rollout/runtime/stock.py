@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -9,7 +10,7 @@ from rollout.domain.errors import NewerJournal, UsageError
 from rollout.domain.run import Run
 from rollout.ports.store import Store
 from rollout.runtime.journal import read_entry
-from rollout.runtime.lease import Dead, living_holder
+from rollout.runtime.lease import Owner, holder_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,7 @@ class Stream:
     Args:
         key: The endpoint's key.
         runs: How many runs it tells of.
-        entries: How many entries were ever appended.
+        entries: How many entries there are; forgotten ones are not.
         newest: The newest run's id.
         run: The newest run; None: a newer version of this program wrote it.
         at: When its last entry was appended, Unix seconds; None: likewise.
@@ -35,25 +36,27 @@ class Stream:
     holder: str | None
 
 
-def stock(store: Store, dead: Dead) -> tuple[Stream, ...]:
+def stock(store: Store, me: Callable[[], Owner]) -> tuple[Stream, ...]:
     """Every stream of a store, by key.
 
     Args:
         store: The store.
-        dead: Whether a lease's owner certainly died.
+        me: This process; asked only where somebody holds a lease.
     """
     found = []
     for key, pairs in groupby(store.tails(), key=lambda each: each[0]):
         tails = [record for _, record in pairs]
         last = tails[-1]
-        holder = living_holder(store, key, dead)
+        held = holder_of(store, key, me)
         try:
             entry = read_entry(last)
         except NewerJournal:
             run, at = None, None
         else:
             run, at = entry.state, entry.at
-        found.append(Stream(key, len(tails), last.seq + 1, last.run, run, at, holder))
+        first = next(iter(store.read(key, limit=1)), last).seq
+        name = held.name if held else None
+        found.append(Stream(key, len(tails), last.seq - first + 1, last.run, run, at, name))
     return tuple(found)
 
 

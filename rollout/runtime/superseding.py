@@ -2,7 +2,8 @@
 
 Two appends: ``Superseded`` ends the old run and lets the split stay; ``RunStarted`` begins the new one.
 Between the two nobody owns the candidate's traffic, so whatever begins next, after a crash too, takes
-over the split that a rollback restores: nobody starts from a wrong baseline.
+over the split that a rollback restores: nobody starts from a wrong baseline. If nothing begins, whoever
+looks at the runs of the store is told (``rollout.domain.unguarded``).
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from rollout.domain import decisions
 from rollout.domain.endpoint import Seen, SetSplit
 from rollout.domain.errors import Locked, UsageError
 from rollout.domain.events import Superseded
-from rollout.domain.run import OPEN, Phase, Run, Split, Why
+from rollout.domain.run import OPEN, Phase, Run, Split
+from rollout.domain.unguarded import abandoned
 from rollout.ports.endpoint import Endpoint
 from rollout.runtime.journal import Journal
 
@@ -65,16 +67,6 @@ def continues(fresh: Run, old: Run) -> bool:
     """Whether the new run's candidate is the very one that the old one has brought so far."""
     ours = (old.baseline, old.candidate, old.candidate_digest)
     return ours == (fresh.baseline, fresh.candidate, fresh.candidate_digest)
-
-
-def abandoned(last: Run | None) -> bool:
-    """Whether this run was superseded and left its split for the next one, which has to begin yet."""
-    return (
-        last is not None
-        and last.phase is Phase.ABORTED
-        and last.cause is not None
-        and last.cause.why is Why.SUPERSEDED
-    )
 
 
 def must_go_back(fresh: Run, last: Run | None) -> bool:

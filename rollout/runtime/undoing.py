@@ -43,3 +43,8 @@ def checked_goal(last: Run, seen: Seen) -> Split:
             f"{failed[0]} {last.file or 'PLAN'}",
         )
     return found
+
+
+def undoes(run: Run, last: Run) -> bool:
+    """Whether a run was begun to take the endpoint back to what ``last`` found."""
+    return run.identity.startswith(f"undo-{last.id}-")

@@ -6,25 +6,16 @@ import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
 from typing import Any
 
 from rollout.domain.errors import Locked, StoreError
 from rollout.domain.events import OwnerTook, RunStarted
 from rollout.domain.run import Run
 from rollout.ports.store import Conflict, LeaseRecord, Store
-from rollout.runtime.journal import entries, read_entry
-from rollout.runtime.lease import Owner
+from rollout.runtime.journal import Journal, entries, read_entry
+from rollout.runtime.lease import Life, Owner, life_of
 
 TRIES = 20  # against an owner who renews the lease
-
-
-class Life(Enum):
-    """What is known of a process."""
-
-    LIVES = "lives"
-    DEAD = "dead"
-    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +59,13 @@ def lock_of(store: Store, stream: str, me: Owner) -> Lock | None:
     run = read_entry(last).state if last else None
     since = _since(store, stream, run, holder) if run else None
     open_run = None if run is None or run.final else run
-    return Lock(stream, identity, holder, _life(identity, me), since, open_run)
+    return Lock(stream, identity, holder, life_of(identity, me), since, open_run)
 
 
 def unlock(store: Store, lock: Lock, by: str) -> None:
-    """Take the lease away; its owner learns it with its next renewal or append.
+    """Take the lease away, and let its owner append nothing any more.
+
+    One that holds the lease, but has not begun to drive, learns it with its next renewal.
 
     Args:
         store: Where it is kept.
@@ -83,7 +76,10 @@ def unlock(store: Store, lock: Lock, by: str) -> None:
         Locked: meanwhile another process has the lease.
         StoreError: its owner renewed it each time.
     """
+    journal = Journal(store, lock.stream, by)
     for _ in range(TRIES):
+        journal.refresh()
+        epoch = journal.last.epoch if journal.last else 0
         found = store.lease(lock.stream)
         if found is None or _body(found)["released"]:
             return
@@ -99,19 +95,15 @@ def unlock(store: Store, lock: Lock, by: str) -> None:
             store.put_lease(lock.stream, json.dumps(forced).encode(), version=found.version)
         except Conflict:
             continue
+        # Only now: an owner who is told before lets the lease go itself, as if nobody had come.
+        if lock.life is not Life.DEAD:
+            journal.unseat(epoch)
         return
     raise StoreError(f"{lock.holder} renews the lease all the time.", do="End that process first.")
 
 
 def _body(found: LeaseRecord) -> dict[str, Any]:
     return dict(json.loads(found.body))
-
-
-def _life(identity: Mapping[str, object], me: Owner) -> Life:
-    if me.surely_dead(identity):
-        return Life.DEAD
-    here = all(identity.get(each) == me.identity.get(each) for each in ("host", "boot"))
-    return Life.LIVES if here and identity.get("boot") else Life.UNKNOWN
 
 
 def _since(store: Store, stream: str, run: Run, holder: str) -> float | None:

@@ -8,14 +8,41 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from typing import Any
 
 from rollout.domain.codec import TAG
 from rollout.domain.errors import NewerJournal
+from rollout.domain.run import Run
 
 VERSION = 2
 
 Body = Mapping[str, Any]
+
+# Since which version a run's state has a field; all others it always had.
+_SINCE = dict.fromkeys(
+    (
+        "ceiling",
+        "crashes",
+        "first",
+        "gone",
+        "landed",
+        "leftover",
+        "loose",
+        "misses",
+        "next_check",
+        "restores",
+        "steady",
+        "supersedes",
+        "uncounted",
+        "undoes",
+        "unread",
+        "values",
+        "waits",
+        "windows",
+    ),
+    2,
+)
 
 
 def current(body: Body) -> Body:
@@ -37,6 +64,12 @@ def current(body: Body) -> Body:
     for step in _STEPS[version - 1 :]:
         body = step(body)
     return body
+
+
+def known(run: Run, version: int) -> Mapping[str, object]:
+    """What a version knew of a state: a later one's fold may set fields that it never wrote."""
+    names = (each.name for each in fields(run))
+    return {name: getattr(run, name) for name in names if _SINCE.get(name, 1) <= version}
 
 
 def _approvals_of_the_author(body: Body) -> Body:

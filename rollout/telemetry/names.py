@@ -21,6 +21,7 @@ NAMES: Mapping[type, str] = {
     e.SmokeTested: "smoke.tested",
     e.ObservationBegan: "observation.began",
     e.Measured: "gate.judged",
+    e.ExposureCounted: "exposure.counted",
     e.StagePassed: "stage.passed",
     e.Held: "run.held",
     e.RollbackBegan: "rollback.began",

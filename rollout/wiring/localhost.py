@@ -9,7 +9,7 @@ from pathlib import Path
 from rollout.adapters.endpoints.local import administer
 from rollout.adapters.endpoints.local.administer import Running, Summary
 from rollout.adapters.endpoints.local.endpoint import build
-from rollout.adapters.endpoints.local.folder import key_of
+from rollout.adapters.endpoints.local.folder import Folder, homes_of, key_of
 from rollout.adapters.load.openloop import OpenLoopLoad
 from rollout.domain.endpoint import CreateEndpoint, Effect, PutDeployment, SetSplit
 from rollout.domain.errors import Locked, UsageError
@@ -17,7 +17,7 @@ from rollout.domain.plan import Plan
 from rollout.domain.run import Split
 from rollout.runtime.bootstrap import bootstrap
 from rollout.runtime.journal import Journal
-from rollout.runtime.lease import living_holder
+from rollout.runtime.lease import watched_holder
 from rollout.wiring import plugs
 
 
@@ -42,13 +42,16 @@ def processes(name: str, *, home: Path) -> tuple[Running, ...]:
     return administer.processes(home, name, plugs.clock())
 
 
-def see_undriven(name: str, *, home: Path, state: str) -> None:
+def see_undriven(
+    name: str, *, home: Path, state: str, watching: Callable[[str], None] = lambda _: None
+) -> None:
     """See that nobody drives a run on a local endpoint.
 
     Args:
         name: The endpoint's.
         home: The folder of local endpoints.
         state: URL of the store with the leases; one that is missing has none.
+        watching: Called with whoever held its lease last, before it is watched for seconds.
 
     Raises:
         Locked: a living runner holds its lease.
@@ -56,7 +59,7 @@ def see_undriven(name: str, *, home: Path, state: str) -> None:
     stream, owner = key_of(home, name), plugs.owner()
     store = plugs.store(state, create=False)
     try:
-        who = living_holder(store, stream, owner.surely_dead)
+        who = watched_holder(store, stream, owner, plugs.clock(), watching)
         run = Journal(store, stream, owner.name).refresh() if who is not None else None
     finally:
         store.close()
@@ -68,6 +71,18 @@ def see_undriven(name: str, *, home: Path, state: str) -> None:
             if left
             else "Try again in a moment.",
         )
+
+
+def home_of(key: str, name: str) -> Path | None:
+    """The folder on this machine that holds the local endpoint with such a key; None: no single one.
+
+    Args:
+        key: The endpoint's, from a journal.
+        name: The endpoint's.
+    """
+    found = homes_of(key, name)
+    used = [each for each in found if Folder(each / name).is_used]
+    return used[0] if len(used) == 1 else found[0] if len(found) == 1 else None
 
 
 def down(name: str, *, home: Path) -> None:

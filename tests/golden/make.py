@@ -13,6 +13,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from rollout.domain import events as e
@@ -114,6 +115,21 @@ def opened(scene: Scene) -> None:
         return
 
 
+def taken(scene: Scene) -> None:
+    """A runner dies while half of the users are on the candidate; another one takes over."""
+
+    def mark(label: str) -> None:
+        run = scene.shelf.events and scene.story[-1].state
+        live = run and run.stage and run.stage.id == "half" and run.judgement
+        if live and label == "after append":
+            raise Killed
+
+    with suppress(Killed):
+        scene.apply(mark=mark)
+    approving(scene)
+    scene.carry_on()
+
+
 def approving(scene: Scene) -> None:
     """Somebody says yes as soon as it is asked for."""
     scene.once("ok", lambda: scene.approve("eve"))
@@ -126,6 +142,7 @@ STORIES: Mapping[str, Callable[[Scene], None]] = {
     "undo": undo,
     "held": held,
     "open": opened,
+    "taken": taken,
 }
 
 

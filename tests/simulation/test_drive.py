@@ -1193,7 +1193,8 @@ def test_a_finished_run_is_undone(scene):
 
     assert (run.phase, exit_code(run)) == (Phase.UNDONE, 0)
     assert play.split == "blue 100"
-    assert play.apply().phase is Phase.COMPLETED
+    assert play.apply().phase is Phase.UNDONE
+    assert play.apply(again=True).phase is Phase.COMPLETED
 
 
 def test_an_undo_without_the_old_baseline_is_refused_before_anything_is_touched(scene):

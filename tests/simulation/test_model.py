@@ -198,7 +198,11 @@ LEAST_STATES = {"all trouble, smallest plan": 30_000}
 LARGE: Mapping[str, Setup] = {
     "everything at once": Setup(ON_BLUE, budget=ALL_TROUBLE),
     "everything at once, late calls at any time": Setup(
-        ON_BLUE, begun(CAREFUL), ALL_TROUBLE._replace(faults=1), grace=Grace.AUDIT
+        # By hand in the instant between a late call and the next look: nobody can tell the two apart.
+        ON_BLUE,
+        begun(CAREFUL),
+        ALL_TROUBLE._replace(hands=0),
+        grace=Grace.AUDIT,
     ),
     "everything at once, left alone": Setup(
         ON_BLUE, begun(CAREFUL), Budget(1, 2, 1, 1, 1, 0), unattended=5
@@ -382,8 +386,8 @@ def _counts_twice(run: Run, stage: Stage, work: Approve) -> tuple[Approval, ...]
     return 2 * Real.given(run, stage, work)
 
 
-def _forgets_the_call(run: Run, event: e.OwnerTook) -> Run:
-    return Real.taken(run, replace(event, contested=False))
+def _forgets_the_call(run: Run, event: e.OwnerTook, at: float) -> Run:
+    return Real.taken(run, replace(event, contested=False), at)
 
 
 def _hears_of_no_call(run: Run, event: auditing.Late, at: float) -> Run:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -372,6 +373,54 @@ def test_one_tick_without_measurements_is_no_broken_source(ticks):
     assert play.ticks().phase is Phase.COMPLETED
 
 
+# --- questions without an answer -----------------------------------------------------
+
+
+ASKED = pytest.mark.parametrize(
+    ("op", "stage_id"),
+    [("preflight", "preflight"), ("probe", "smoke candidate")],
+    ids=["preflight", "smoke"],
+)
+
+
+@ASKED
+def test_a_tick_asks_once_and_leaves_where_there_is_no_answer(ticks, op, stage_id):
+    play = ticks()
+    play.world.fault(op, times=30)
+
+    run = play.tick()
+    while run.stage.id != stage_id:
+        play.clock.sleep(30.0)
+        run = play.tick()
+
+    assert (run.phase, run.waits) == (Phase.RUNNING, "answer")
+    assert 0.0 < run.next_check - play.clock.now() <= 30.0
+    began = play.clock.now()
+    assert play.tick(15.0).waits == "answer"
+    assert 15.0 <= play.clock.now() - began < 20.0
+    assert play.ticks(15.0).phase is Phase.COMPLETED
+
+
+def test_an_answer_counts_however_late_it_comes(ticks):
+    play = ticks(replace(PREFLIGHT, timeout=0.0), CREATE, replace(SMOKE, timeout=0.0), HALF, ALL)
+
+    assert play.ticks(15.0).phase is Phase.COMPLETED
+
+
+@pytest.mark.parametrize("stays", [False, True], ids=["ticks", "stays"])
+@ASKED
+def test_a_question_without_an_answer_ends_with_its_stages_time(ticks, op, stage_id, stays):
+    quick = [replace(each, timeout=60.0) for each in (PREFLIGHT, CREATE, SMOKE)]
+    play = ticks(*quick, HALF, ALL)
+    play.world.fault(op, times=90)
+
+    run = play.apply() if stays else play.ticks()
+
+    ended = Phase.HELD if op == "preflight" else Phase.ROLLED_BACK
+    assert (run.phase, run.cause.why) == (ended, Why.TIMEOUT)
+    assert f"Stage {stage_id} got no answer within 1m: " in run.cause.text
+
+
 # --- interrupted, killed -------------------------------------------------------------
 
 
@@ -421,3 +470,27 @@ def test_killed_at_random_a_bad_candidate_is_rolled_back_all_the_same(ticks, gua
 
     assert (run.phase, run.cause.why) == (Phase.ROLLED_BACK, Why.GATE_FAILED)
     assert play.split == "blue 100"
+
+
+@pytest.mark.parametrize("away", [0.0, 600.0], ids=["there", "away"])
+def test_what_was_answered_before_an_abort_is_counted_once_the_split_is_back(ticks, away):
+    play = ticks(guard=HOLD, gates={"canary": LONG, "bake": BAKE}, rps=10.0)
+    while not play.observing("shift 50"):
+        play.tick()
+        play.clock.sleep(30.0)
+    play.world.behave("green", error_rate=0.2)
+    play.clock.sleep(3600.0)
+    play.world.break_metrics(away)
+    play.order(e.AbortOrdered("eve"))
+
+    run = play.tick()
+
+    assert (run.phase, run.cause.why) == (Phase.ROLLED_BACK, Why.ABORTED)
+    told = [type(each.event) for each in play.story]
+    if away:
+        assert e.ExposureCounted not in told
+        assert run.uncounted
+    else:
+        assert told.index(e.RollbackProbed) < told.index(e.ExposureCounted)
+        assert (run.exposure.requests, run.exposure.errors) == play.world.answers("green")
+        assert run.uncounted is None

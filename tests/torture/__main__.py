@@ -15,6 +15,7 @@ from tests.torture.row import Row
 
 HEAD = f"{'what':58}{'runs':>9}{'wrong':>7}{'doubled':>9}{'stuck':>7}{'s':>7}  note"
 KILLED = ("SIGKILL", "SIGSTOP")  # lines that count crash-and-resume runs of real processes
+ENOUGH = 500  # of these, in all of it
 INTERRUPTED = 130
 NOTE = 400  # characters of a note that are shown
 CLOCK = SystemClock()
@@ -34,8 +35,22 @@ def main(words: Sequence[str] | None = None) -> int:
         _total(rows, CLOCK.monotonic() - began)
         _say("Interrupted: this is not the whole of it.")
         return INTERRUPTED
+    if not (options.only or options.quick):
+        rows.append(_enough(rows))
     _total(rows, CLOCK.monotonic() - began)
     return 0 if rows and all(each.clean for each in rows) else 1
+
+
+def _enough(rows: Sequence[Row]) -> Row:
+    """A line that is not clean where fewer runs than promised died and were gone on with."""
+    killed = _killed(rows)
+    return Row(
+        f"at least {ENOUGH} runs that died", 1, wrong=int(killed < ENOUGH), note=f"{killed:,}"
+    )
+
+
+def _killed(rows: Sequence[Row]) -> int:
+    return sum(each.runs for each in rows if each.name.startswith(KILLED))
 
 
 def _options(words: Sequence[str] | None) -> argparse.Namespace:
@@ -73,8 +88,7 @@ def _total(rows: Sequence[Row], seconds: float) -> None:
     everything = Row("all of it", sum(each.runs for each in rows), *sums)
     _say("-" * len(HEAD))
     _say(_line(everything, seconds))
-    killed = sum(each.runs for each in rows if each.name.startswith(KILLED))
-    _say(f"crash-and-resume runs in real processes: {killed:,}")
+    _say(f"crash-and-resume runs in real processes: {_killed(rows):,}")
     bad = [each.name for each in rows if not each.clean]
     _say(f"not clean: {', '.join(bad)}" if bad else f"{len(rows)} lines, all clean")
 

@@ -131,5 +131,5 @@ class Unrivalled(Lease):
         """Always."""
         return True
 
-    def release(self) -> None:
+    def release(self, *, calling: bool = False) -> None:
         """Nothing to let go of."""

@@ -168,6 +168,8 @@ class Story:
     def calmed(self) -> bool:
         """Whether the run ends once trouble has stopped."""
         self.ground.troubles.calm = True
+        # A gate passes by the time that runners spend at its share: who only ticks takes very long.
+        self.company.max_wait = None
         self.ground.note("trouble is over", "world")
         scheduler = self.ground.scheduler
         for each in self.running():

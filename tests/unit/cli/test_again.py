@@ -12,8 +12,11 @@ from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
+from click import Command, Context, Group
 
 from rollout.cli.exits import Exit
+from rollout.cli.main import VERBS, cli
+from rollout.report.again import TAKES, Again
 from rollout.wiring import plugs
 from tests.fakes.store import FakeStore, Shelf
 from tests.unit.cli.scene import PLAN, Scene
@@ -25,6 +28,79 @@ VARIED = PLAN.replace("endpoint:", "variables: {share: null}\nendpoint:", 1).rep
     "shift: 10%", "shift: ${var.share}"
 )
 VALUES = ("--var", "share=20%")
+
+
+def commands() -> dict[str, Command]:
+    """Every command there is, by its name as a message has it."""
+    made: dict[str, Command] = {}
+    for name in (name for section in VERBS.values() for name in section):
+        command = cli.get_command(Context(cli), name)
+        assert command is not None
+        under = command.commands.items() if isinstance(command, Group) else ()
+        made |= {f"{name} {each}": held for each, held in under} or {name: command}
+    return made
+
+
+def test_every_command_repeats_the_options_that_its_help_names() -> None:
+    known = commands()
+    names = {"state": "state", "home": "home", "var": "values"}
+
+    assert set(TAKES) == set(known)
+    for name, command in known.items():
+        shown = {each.name for each in command.params if not getattr(each, "hidden", True)}
+        assert {names[each] for each in shown & set(names)} <= set(TAKES[name]), name
+        said = Again(state="S", home="H", values="V").completed(f"Go on: rollout {name} X. Then")
+        words = [{"state": "S", "home": "H", "values": "V"}[each] for each in TAKES[name]]
+        assert said == f"Go on: rollout {' '.join([name, *words])} X. Then"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Exported. Into another store: rollout state import a.jsonl --state URL",
+        "Look: rollout status --state sqlite:///b.db, then on",
+        "The rollout is over; a rollout tick-tocks",
+    ],
+)
+def test_a_command_with_its_own_store_stays_as_it_is(text: str) -> None:
+    assert Again(state="--state sqlite:///a.db").completed(text) == text
+
+
+def test_only_the_command_that_names_its_store_keeps_it() -> None:
+    text = "rollout force-unlock x. Or rollout state import a.jsonl --state URL"
+
+    told = Again(state="--state sqlite:///a.db").completed(text)
+
+    assert told == text.replace("unlock x", "unlock --state sqlite:///a.db x")
+
+
+@pytest.mark.parametrize(
+    ("words", "lead", "onward"),
+    [
+        (
+            ("tick", "plan.yaml", "--auto-approve"),
+            "Go on:",
+            ["tick", "--state", OTHER, "plan.yaml"],
+        ),
+        (
+            ("state", "prune", "--older-than", "1s", "--dry-run"),
+            "Forget them:",
+            ["state", "prune", "--state", OTHER, "--older-than", "1s"],
+        ),
+    ],
+    ids=["tick", "prune"],
+)
+def test_what_a_store_was_named_for_stays_with_that_store(
+    scene: Scene, stores: dict[str, FakeStore], words: list[str], lead: str, onward: list[str]
+) -> None:
+    if words[0] == "state":
+        scene.call("apply", "plan.yaml", "--auto-approve", *STATE)
+        scene.call("undo", *STATE)
+        scene.clock.sleep(60.0)
+
+    told = scene.call(*words, *STATE)
+
+    assert command(told.out + told.err, lead) == onward
 
 
 @pytest.fixture

@@ -225,7 +225,7 @@ def test_waiting_for_another_runner_says_for_whom(scene: Scene) -> None:
     told = scene.call(*AUTO, "--lock-timeout", "30s")
 
     assert told.code == Exit.LOCKED
-    assert "bob@lab pid 12 drives this endpoint; waiting." in told.err
+    assert "bob@lab pid 12 holds this endpoint's lease; waiting." in told.err
 
 
 def test_an_edited_plan_does_not_take_over_an_open_run(scene: Scene) -> None:

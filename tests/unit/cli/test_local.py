@@ -31,6 +31,7 @@ def test_down_leaves_an_endpoint_on_which_somebody_drives_a_run(
     them = Owner({"user": "bob", "host": "lab", "pid": 12}, lambda _: False)
     stream = key_of(scene.folder / ".rollout" / "local", "churn")
     lease = acquire(scene.store(), stream, them, scene.clock, patience=0)
+    scene.clock.after(5, lease.renew)
 
     told = scene.call("local", "down", *words)
 
@@ -39,6 +40,18 @@ def test_down_leaves_an_endpoint_on_which_somebody_drives_a_run(
     assert stopped == []
     lease.release()
     assert scene.call("local", "down", "churn").code == Exit.OK
+    assert stopped == ["churn"]
+
+
+def test_down_goes_on_where_a_runner_elsewhere_is_silent(scene: Scene, stopped: list[str]) -> None:
+    them = Owner({"user": "bob", "host": "lab", "pid": 12}, lambda _: False)
+    stream = key_of(scene.folder / ".rollout" / "local", "churn")
+    acquire(scene.store(), stream, them, scene.clock, patience=0)
+
+    told = scene.call("local", "down", "churn")
+
+    assert told.code == Exit.OK
+    assert "bob@lab pid 12 held the lease last; watching for up to 20s" in told.err
     assert stopped == ["churn"]
 
 

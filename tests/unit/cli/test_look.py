@@ -11,6 +11,7 @@ import sys
 import pytest
 import yaml
 
+from rollout import api
 from rollout.cli.exits import Exit
 from tests.unit.cli.scene import PLAN, Scene
 from tests.unit.cli.test_apply import AUTO, LINE, Terminal
@@ -68,7 +69,9 @@ def test_status_tells_what_it_waits_for_and_that_nobody_drives(waiting: Scene) -
 def test_status_names_who_drives(waiting: Scene) -> None:
     waiting.occupy()
 
-    assert "Driven by bob@lab pid 12." in waiting.call("status").out
+    told = waiting.call("status").out
+
+    assert "bob@lab pid 12 held the lease last; whether it lives is not known." in told
 
 
 def test_the_detailed_exit_code_tells_on_whom_it_waits(waiting: Scene) -> None:
@@ -218,3 +221,54 @@ def test_logs_of_nobody(done: Scene) -> None:
 
     assert told.code == Exit.ERROR
     assert told.err.startswith("Error: There is no deployment red.")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("status",),
+        ("status", "--detailed-exitcode"),
+        ("status", "-w"),
+        ("drift",),
+        ("undo", "--dry-run"),
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("ended", [True, False], ids=["over", "open"])
+def test_the_code_in_the_data_is_the_commands_own(
+    waiting: Scene, words: tuple[str, ...], ended: bool
+) -> None:
+    if ended:
+        waiting.call("abort")
+    elif "-w" in words:
+        waiting.clock.after(3, lambda: waiting.call("abort"))
+
+    told = waiting.call(*words, "-o", "json")
+
+    text = told.out.splitlines()[-1] if "-w" in words else told.out
+    assert json.loads(text)["code"] == told.code
+
+
+def test_watching_a_run_that_is_over_tells_how_it_ended(waiting: Scene) -> None:
+    waiting.call("abort")
+
+    told = waiting.call("status", "-w")
+
+    assert told.code == Exit.ABORTED
+    assert "Rolled back and verified in " in told.out
+
+
+def test_a_run_that_ends_while_it_is_looked_at_is_not_told_as_unguarded(
+    waiting: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ends(run: str, used: api.Settings) -> None:
+        monkeypatch.undo()
+        waiting.wire(monkeypatch)
+        waiting.call("abort", "-o", "none")
+
+    monkeypatch.setattr(api, "driven_by", ends)
+
+    told = waiting.call("status")
+
+    assert "Nobody guards" not in told.out
+    assert "verified" in told.out

@@ -10,7 +10,10 @@ import sys
 
 import pytest
 
+from rollout import api
 from rollout.cli.exits import Exit
+from rollout.runtime.lease import Owner, acquire
+from rollout.wiring import plugs
 from tests.unit.cli.scene import PLAN, Scene
 from tests.unit.cli.test_apply import AUTO, Terminal
 
@@ -40,13 +43,56 @@ def test_an_order_names_who_will_follow_it(waiting: Scene) -> None:
 
     told = waiting.call("pause", "-o", "json")
 
-    assert "bob@lab pid 12 drives it and will follow." in told.err
+    assert "bob@lab pid 12 held the lease last; whether it lives is not known." in told.err
+    assert "If nothing moves, go on: rollout apply plan.yaml" in told.err
     data = json.loads(told.out)
-    assert (data["order"], data["outcome"], data["driven_by"]) == (
-        "paused",
-        "paused",
-        "bob@lab pid 12",
+    assert (data["order"], data["outcome"]) == ("paused", "paused")
+    assert (data["driven_by"], data["driver_lives"]) == ("bob@lab pid 12", None)
+
+
+def test_a_driver_on_this_machine_is_known_to_live(
+    waiting: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = {"host": "desk", "boot": "b-1"}
+    them = Owner({"user": "bob", "pid": 12, **here}, lambda _: False)
+    acquire(waiting.store(), "fake/churn", them, waiting.clock, patience=0)
+    monkeypatch.setattr(
+        plugs, "owner", lambda: Owner({"user": "ada", "pid": 4711, **here}, lambda _: False)
     )
+
+    told = waiting.call("pause", "-o", "json")
+
+    assert "bob@desk pid 12 drives it and will follow." in told.err
+    assert json.loads(told.out)["driver_lives"] is True
+    assert "Driven by bob@desk pid 12." in waiting.call("status").out
+
+
+def went_silent(scene: Scene) -> None:
+    """A runner on another machine has died with the lease in its hands."""
+    them = Owner({"user": "bob", "host": "lab", "pid": 12}, lambda _: False)
+    acquire(scene.store(), "fake/churn", them, scene.clock, patience=0)
+
+
+@pytest.mark.parametrize("verb", ["abort", "reject", "undo"])
+def test_an_end_is_followed_here_where_whoever_drove_it_died_elsewhere(
+    waiting: Scene, verb: str
+) -> None:
+    went_silent(waiting)
+
+    told = waiting.call(verb)
+
+    assert told.code == Exit.ABORTED
+    assert "bob@lab pid 12 held the lease last; watching whether it lives." in told.err
+    assert waiting.world.splits[-1] == "blue 100"
+
+
+def test_destroy_waits_until_a_runner_elsewhere_is_silent_for_its_lease(waiting: Scene) -> None:
+    went_silent(waiting)
+
+    told = waiting.call("destroy", "plan.yaml", "--auto-approve")
+
+    assert told.code == 0
+    assert "bob@lab pid 12 held the lease last; watching for up to 20s" in told.err
 
 
 def test_pause_and_resume(waiting: Scene) -> None:
@@ -100,7 +146,7 @@ def test_a_held_run_whose_candidate_has_users_is_guarded_until_an_order(waiting:
     waiting.world.by_hand({"blue": 80, "green": 20})
     meanwhile: list[str] = []
     waiting.clock.after(600, lambda: meanwhile.append(waiting.capture.readouterr().out))
-    waiting.clock.after(601, lambda: waiting.call("abort"))
+    waiting.clock.after(601, api.abort)
 
     done = waiting.call(*AUTO)
 
@@ -130,6 +176,22 @@ def test_undo_goes_back_and_an_open_run_is_aborted(scene: Scene) -> None:
     assert told.code == 0
     assert "↶ churn is back at blue 100." in told.out
     assert scene.world.splits[-1] == "blue 100"
+
+
+def test_an_interrupted_undo_of_an_earlier_run_is_repeated_by_its_name(scene: Scene) -> None:
+    scene.call(*AUTO)
+    first = api.status().id
+    scene.call(*AUTO, "--again")
+    assert api.status().id != first
+    scene.clock.after(0.5, lambda: os.kill(os.getpid(), signal.SIGINT))
+
+    told = scene.call("undo", first)
+
+    assert told.code == Exit.INTERRUPTED
+    assert f"rollout undo {first}" in told.out
+    assert scene.call("undo", first).code == 0
+    assert scene.world.splits[-1] == "blue 100"
+    assert len(api.history()) == 3
 
 
 def test_undo_of_an_open_run_is_an_abort(waiting: Scene) -> None:

@@ -8,6 +8,7 @@ import signal
 
 import pytest
 
+from rollout import api
 from rollout.cli.exits import Exit
 from tests.unit.cli.scene import PLAN, Scene
 from tests.unit.cli.test_apply import AUTO
@@ -52,6 +53,20 @@ def test_an_edited_plan_is_refused_with_every_way_on(waiting: Scene) -> None:
     assert "of an edited form of this plan is open (running)" in told.err
     assert "Finish it with its own file as it was" in told.err
     assert "--supersede" in told.err
+
+
+def test_other_variables_are_named_and_no_edit(scene: Scene) -> None:
+    text = PLAN.replace("kind: Rollout\n", "kind: Rollout\nvariables:\n  first: {default: 10%}\n")
+    scene.write(text.replace("shift: 10%", "shift: ${var.first}"))
+    scene.clock.after(70, lambda: os.kill(os.getpid(), signal.SIGINT))
+    assert scene.call(*AUTO).code == Exit.INTERRUPTED
+    run = api.status().id
+
+    told = scene.call(*AUTO, "--var", "first=20%")
+
+    assert told.code == Exit.LOCKED
+    assert "of this plan with other variables (" in told.err
+    assert f"(rollout tick {run} does)" in told.err
 
 
 def test_an_edited_plan_takes_the_place_of_the_open_run(waiting: Scene) -> None:
@@ -265,3 +280,48 @@ def test_a_window_is_shown_wherever_it_is_waited_for(scene: Scene) -> None:
     assert seen["json"]["outcome"] == "waiting_window"
     assert seen["json"]["window_opens"] == "2027-01-15T08:20:00.000Z"
     assert seen["code"] == Exit.WINDOW
+
+
+# --- approvals that are late, or complete ---------------------------------------------------
+
+
+def test_a_late_approval_is_refused_and_shown_as_expired(waiting: Scene) -> None:
+    waiting.clock.sleep(2 * 86400)
+
+    told = waiting.call("approve")
+    shown = waiting.call("status", "--detailed-exitcode")
+
+    assert told.code == Exit.USAGE
+    assert "; the next look rolls back." in told.err
+    assert "expired at " in shown.out
+    assert "rollout approve" not in shown.out
+    assert shown.code == 20
+
+
+def test_a_complete_approval_waits_for_nobody(waiting: Scene) -> None:
+    waiting.call("approve")
+
+    told = waiting.call("status", "--detailed-exitcode")
+
+    assert told.code == 20
+    assert "approved by ada; gate canary: " in told.out
+    assert "rollout approve" not in told.out
+
+
+# --- what is right already -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("more", [(), ("--dry-run",)], ids=["undo", "dry-run"])
+def test_what_is_undone_already_begins_no_run(scene: Scene, more: tuple[str, ...]) -> None:
+    scene.call(*AUTO)
+    run = api.status().id
+    scene.call("undo", run)
+    before = len(api.history())
+
+    told = scene.call("undo", run, *more)
+
+    assert told.code == 0
+    assert "Nothing to undo: churn has blue 100 already." in told.out
+    assert len(api.history()) == before
+    assert api.undo(run).code == 0
+    assert len(api.history()) == before

@@ -125,6 +125,18 @@ def test_a_journal_moves_to_another_store(done, tmp_path):
     assert said(done, "verify")[1]["outcome"] == "verified"
 
 
+def test_an_older_export_of_the_same_journal_adds_nothing(done):
+    assert done.call("state", "export", "--out", "journal.jsonl").code == 0
+    assert done.call("undo").code == 0
+    before = list(done.shelf.events[STREAM])
+
+    told = done.call("state", "import", "journal.jsonl")
+
+    assert told.code == 0
+    assert f"{STREAM}: the store has all of it already." in told.err
+    assert done.shelf.events[STREAM] == before
+
+
 def test_one_endpoints_journal_is_exported_by_run_or_name(done):
     every = done.call("state", "export").out
 
@@ -138,7 +150,7 @@ def test_one_endpoints_journal_is_exported_by_run_or_name(done):
 def test_an_export_says_that_somebody_goes_on_writing(done):
     locked(done)
 
-    assert "bob@lab pid 12 drives" in done.call("state", "export").err
+    assert "bob@lab pid 12 holds the lease of fake/churn;" in done.call("state", "export").err
 
 
 def test_an_export_overwrites_nothing(done, tmp_path):
@@ -182,6 +194,8 @@ def test_pruned_runs_are_gone_and_the_rest_is_verified(old):
 
     assert (code, told["outcome"]) == (0, "pruned")
     assert len(said(old, "history")[1]) == 1
+    kept = [each for each in old.shelf.events[STREAM] if each is not None]
+    assert said(old, "state", "list")[1][0]["events"] == len(kept)
     assert said(old, "verify", "--endpoint")[0] == 0
     assert said(old, "state", "prune", "--older-than", "1d", "--yes")[1]["outcome"] == "nothing"
     assert "was forgotten" in old.call("events").out
@@ -223,7 +237,27 @@ def test_a_journal_that_lacks_its_end_is_found_by_the_endpoint(done):
     assert "end is missing" in done.call("verify", "--endpoint").out
 
 
-def test_an_endpoint_that_names_nothing_is_no_mismatch(done):
+def test_an_endpoint_that_names_nothing_is_not_the_one_that_was_changed(done):
+    with done.world.change() as real:
+        real.head = ""
+
+    told = done.call("verify", "--endpoint")
+
+    assert told.code == 1
+    assert "names no entry" in told.out
+
+
+def test_an_endpoint_that_is_not_there_proves_nothing(done):
+    assert done.call("destroy", "plan.yaml", "--auto-approve").code == 0
+
+    code, told = said(done, "verify", "--endpoint")
+
+    assert (code, told["outcome"], told["endpoint"]["exists"]) == (1, "mismatch", False)
+    assert "is not there" in done.call("verify", "--endpoint").out
+
+
+def test_an_endpoint_that_no_run_changed_need_name_nothing(done):
+    del done.shelf.events[STREAM][1:]
     with done.world.change() as real:
         real.head = ""
 
@@ -241,6 +275,7 @@ def test_nothing_locked_says_so(done):
 
     assert told.code == 0
     assert "Nobody holds" in told.err
+    assert said(done, "force-unlock", "churn")[1]["outcome"] == "not_locked"
 
 
 def test_an_unknown_endpoint_is_refused(done):
@@ -273,8 +308,9 @@ def test_a_lease_taken_away_lets_the_next_one_in_at_once(done):
     heir = locked(done, {**THEM, "user": "eve"})
     assert done.clock.monotonic() == began
     assert heir.before.contested
-    with pytest.raises(Fenced, match="lost to eve"):
+    with pytest.raises(Fenced, match="lost to eve") as fenced:
         lease.renew()
+    assert "silent" not in str(fenced.value)
 
 
 @pytest.mark.parametrize(
@@ -291,6 +327,10 @@ def test_what_is_known_of_the_process_is_told(done, monkeypatch, boot, dead, lif
     me = Owner({**THEM, "pid": 1}, lambda _: dead)
     monkeypatch.setattr(plugs, "owner", lambda: me)
 
+    told = done.call("force-unlock", "churn")
+
+    assert ("Taken away, it stops" in told.out) is not dead
+    assert ("may still land" in told.out) is not dead
     assert said(done, "force-unlock", "churn", "--yes")[1]["life"] == life
 
 

@@ -153,6 +153,70 @@ def test_a_tick_must_know_which_runs_are_meant(scene: Scene, words: tuple[str, .
     assert scene.call("tick", *words).code == Exit.USAGE
 
 
+def started(scene: Scene) -> int:
+    """How many runs there have been."""
+    return len(json.loads(scene.call("history", "-o", "json").out))
+
+
+def taken_back(scene: Scene, how: str) -> tuple[str, int]:
+    """The plan's work has ended like this; its run's phase, and what a tick ends with."""
+    if how == "by hand":
+        assert scene.call("apply", "plan.yaml", "--auto-approve").code == 0
+        scene.world.by_hand({"blue": 100})
+        return "completed", 0
+    if how == "undo":
+        assert scene.call("apply", "plan.yaml", "--auto-approve").code == 0
+        assert scene.call("undo").code == 0
+        return "undone", 14
+    if how == "abort":
+        scene.world.fault("preflight", times=5)
+        scene.write(scene.plan.read_text().replace("stages:", "stages:\n  - preflight: {}"))
+        scene.call(*TICK)
+        api.abort()
+        scene.call("tick", "--all")
+        return "aborted", 14
+    scene.write(scene.plan.read_text().replace("stages:", "stages:\n  - preflight: {}"))
+    scene.world.refuse("preflight")
+    assert scene.call(*TICK).code == Exit.PREFLIGHT
+    return "refused", Exit.PREFLIGHT
+
+
+@pytest.mark.parametrize("how", ["undo", "by hand", "abort", "pre-checks"])
+def test_no_tick_redoes_what_a_person_took_back(scene: Scene, how: str) -> None:
+    phase, code = taken_back(scene, how)
+    ended, count = json.loads(scene.call("status", "-o", "json").out), started(scene)
+
+    told = scene.call(*TICK, "--detailed-exitcode")
+    quiet = started(scene)
+    again = scene.call("tick", "plan.yaml", "--again", "--auto-approve")
+
+    assert (ended["phase"], told.code) == (phase, code)
+    assert "Nothing to do: " in told.out
+    assert f"{ended['run']}" in told.out
+    assert "Begin it anew: rollout tick plan.yaml --again --auto-approve" in told.out
+    assert (quiet, again.code, started(scene)) == (count, 0, count + 1)
+
+
+def test_after_an_undo_no_pipeline_releases_it_again_unless_it_is_told_to(scene: Scene) -> None:
+    taken_back(scene, "undo")
+    shown = scene.call("plan", "plan.yaml", "--state", "sqlite:///a.db")
+
+    told = scene.call("apply", "plan.yaml", "--auto-approve", "--state", "sqlite:///a.db")
+
+    assert told.code == Exit.ABORTED
+    assert "took this very work back by r-" in told.out
+    assert "Begin it anew: rollout apply --state sqlite:///a.db plan.yaml --again" in told.out
+    assert "Do it again: rollout apply --state sqlite:///a.db plan.yaml --again" in shown.out
+    assert scene.world.splits[-1] == "blue 100"
+    assert scene.call("apply", "plan.yaml", "--auto-approve", "--again").code == 0
+    assert scene.world.splits[-1] == "green 100"
+
+
+@pytest.mark.parametrize("words", [("--all",), ("r-1",)])
+def test_only_a_plans_work_begins_anew(scene: Scene, words: tuple[str, ...]) -> None:
+    assert scene.call("tick", *words, "--again").code == Exit.USAGE
+
+
 @pytest.mark.parametrize(
     ("codes", "code"),
     [((), 0), ((0, 0), 0), ((0, 20), 20), ((20, 21, 22), 21), ((14, 12), 12), ((1, 10, 13), 10)],

@@ -10,6 +10,7 @@ import pytest
 from rollout.domain import events as e
 from rollout.domain.advance import advance, undone
 from rollout.domain.decide import decide
+from rollout.domain.decisions import Record
 from rollout.domain.endpoint import (
     CreateEndpoint,
     DeleteDeployment,
@@ -18,7 +19,7 @@ from rollout.domain.endpoint import (
     ScaleDeployment,
     SetSplit,
 )
-from rollout.domain.plan import Delete, Stage
+from rollout.domain.plan import Delete, OnFailure, Stage, Window
 from rollout.domain.roles import CANDIDATE
 from rollout.domain.run import Approval, Cause, Exposure, Phase, Run, Split, Step, Why
 from rollout.domain.verdict import Verdict
@@ -26,6 +27,7 @@ from tests.unit.domain.samples import (
     BLUE_90,
     BLUE_100,
     ENTERED,
+    GREEN,
     GREEN_100,
     MIRRORED,
     NOW,
@@ -67,6 +69,7 @@ HAPPENED: dict[type, e.Event] = {
         e.SmokeTested(ok=False, text=""),
         e.ObservationBegan("c"),
         MEASURED,
+        e.ExposureCounted(7, 1),
         e.StagePassed("shift-10"),
         e.Held(because(Why.DRIFT)),
         e.RollbackBegan(because(Why.GATE_FAILED)),
@@ -132,6 +135,7 @@ def test_nothing_changes_a_run_that_is_over(phase: Phase, event: e.Event) -> Non
         (e.StagePassed, {Phase.RUNNING}),
         (e.ObservationBegan, set(OPEN)),
         (e.Measured, set(OPEN)),
+        (e.ExposureCounted, set(BACK)),
         (e.Held, {Phase.RUNNING, Phase.PAUSED}),
         (e.RollbackBegan, set(OPEN)),
         (e.RollbackProbed, set(BACK)),
@@ -545,6 +549,60 @@ def test_an_undo_is_a_run_of_its_own_that_only_goes_back() -> None:
     assert (back.deadline, back.done, back.committed) == (None, (), False)
     assert told(decide(back, seen_of(GREEN_100), NOW + 10)) == SetSplit({"blue": 100})
     assert advance(back, e.RolledBack(), NOW + 20).phase is Phase.UNDONE
+
+
+def test_an_undo_inherits_nothing_of_what_befell_the_run() -> None:
+    last = observing(
+        "shift-100",
+        phase=Phase.COMPLETED,
+        ended=NOW,
+        captured=BLUE_100,
+        created=True,
+        supersedes="r-0",
+        landed=(SHIFT,),
+        leftover="a split that nobody could put right",
+        loose=(PUT,),
+        restores=GREEN_100,
+        ceiling=5,
+        next_check=NOW,
+        waits="timer",
+        crashes=3,
+        unread=True,
+        steady=NOW,
+        misses=2,
+        gone=True,
+        trouble=because(Why.TIMEOUT),
+        windows=(Window("Fri 08:00-09:00"),),
+        values={"model": "7"},
+    )
+
+    back = undone(last, "r-2", "bob", NOW + 10)
+
+    plain = undone(fresh(captured=BLUE_100), "r-2", "bob", NOW + 10)
+    kept = {"expected": last.expected, "created": True, "loose": (PUT,), "values": last.values}
+    assert back == replace(plain, **kept)
+    assert advance(back, e.RolledBack(), NOW + 20).leftover == ""
+
+
+def test_an_undo_of_an_older_run_knows_the_late_calls_and_the_split_of_the_newest() -> None:
+    last = observing("shift-100", phase=Phase.COMPLETED, ended=NOW, loose=(PUT,))
+    newest = replace(last, id="r-9", loose=(SHIFT,), expected=BLUE_90)
+
+    back = undone(last, "r-2", "bob", NOW + 10, newest)
+
+    assert (back.loose, back.expected, back.captured) == ((SHIFT,), BLUE_90, last.captured)
+
+
+def test_an_undo_never_deletes_the_candidate_of_a_later_run() -> None:
+    deletes = OnFailure(candidate="delete")
+    last = observing(
+        "shift-100", phase=Phase.COMPLETED, supersedes="r-0", created=True, on_failure=deletes
+    )
+    back = replace(undone(last, "r-2", "bob", NOW), checked=True)
+
+    later = replace(GREEN, run="r-9")
+
+    assert decide(back, seen_of(BLUE_100, green=later), NOW) == Record(e.RolledBack())
 
 
 def test_an_undo_of_a_run_that_changed_nothing_takes_no_traffic_away() -> None:

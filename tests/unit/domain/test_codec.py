@@ -62,6 +62,7 @@ EVENTS: tuple[e.Event, ...] = (
     e.SmokeTested(ok=True, text="20 of 20"),
     e.ObservationBegan("c", {"n": [1, 2]}),
     e.Measured((INTERVAL,), "d", {"n": []}, JUDGED, requests=1),
+    e.ExposureCounted(7, 1, "c"),
     e.StagePassed("shift-10"),
     e.Held(because(Why.SOURCE)),
     e.RollbackBegan(because(Why.EFFECT_REFUSED)),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rollout.adapters.endpoints.local.client import Client
-from rollout.adapters.endpoints.local.folder import Folder, locked, read_json
+from rollout.adapters.endpoints.local.folder import Folder, homes_of, key_of, locked, read_json
 from rollout.domain.errors import EndpointRefused
 from tests.fakes.clock import FakeClock
 
@@ -50,3 +50,22 @@ def test_whether_an_endpoint_is_there_may_be_unknowable(tmp_path: Path) -> None:
 
     with pytest.raises(EndpointRefused, match=r"spec\.json cannot be used: File name too long"):
         assert folder.is_used
+
+
+def test_a_home_is_found_by_the_key_however_it_is_spelled(tmp_path: Path) -> None:
+    home = tmp_path / "Ada" / ".rollout"
+    home.mkdir(parents=True)
+
+    assert homes_of(key_of(home, "Churn"), "Churn") == (home,)
+    assert homes_of(key_of(home, "churn"), "iris") == ()
+    assert homes_of(key_of(tmp_path / "eve", "churn"), "churn") == ()
+    assert homes_of("fake/churn", "churn") == ()
+
+
+def test_of_two_homes_with_one_key_both_are_found(tmp_path: Path) -> None:
+    for name in ("Ada", "ada"):
+        (tmp_path / name).mkdir(exist_ok=True)
+
+    found = homes_of(key_of(tmp_path / "ada", "churn"), "churn")
+
+    assert set(found) == set(tmp_path.iterdir())

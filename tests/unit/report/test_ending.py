@@ -229,3 +229,25 @@ def test_what_a_late_call_left_is_told_first() -> None:
     assert "Completed" in second
     assert "put right: rollout apply" in next_command(run)
     assert outcome(run) == "unrepaired"
+
+
+@pytest.mark.parametrize(
+    ("exposure", "told"),
+    [
+        (Exposure(), "How many clients were answered by green is not known."),
+        (
+            Exposure(7, 1),
+            "7 requests were answered by green, 1 of them badly. What it answered last is not known.",
+        ),
+    ],
+    ids=["none-known", "some-known"],
+)
+def test_answers_that_nobody_could_count_are_not_told_as_none(
+    exposure: Exposure, told: str
+) -> None:
+    run = replace(rolled_back(), exposure=exposure, uncounted="c")
+
+    told_of = text(explain(Ending(run)))
+
+    assert told in told_of
+    assert "No client" not in told_of

@@ -24,6 +24,10 @@ TOLD: list[tuple[e.Event, str]] = [
     (e.RunStarted(running(), "{}"), "ada started churn-green on churn: 9 stages"),
     (e.RunStarted(running(stages=()), "{}"), "ada takes churn back to blue 100"),
     (e.OwnerTook(3, "ada@desk pid 7"), "ada@desk pid 7 drives the run from here on"),
+    (
+        e.OwnerTook(3, "eve", contested=True, unlocked=True),
+        "eve took the endpoint from its runner (rollout force-unlock)",
+    ),
     (e.SplitCaptured(SPLIT), "a rollback would restore blue 90 green 10"),
     (e.Intended(CreateEndpoint(), SPLIT), "begin: create the endpoint"),
     (e.Intended(PutDeployment("candidate", "green"), SPLIT), "begin: create green"),
@@ -44,6 +48,7 @@ TOLD: list[tuple[e.Event, str]] = [
     (e.SmokeTested(True, "3 of 3"), "smoke test passed: 3 of 3"),
     (e.SmokeTested(False, "status 500"), "smoke test failed: status 500"),
     (e.ObservationBegan("c"), "observing stage shift-10"),
+    (e.ExposureCounted(28, 2), "counted 28 more answers of green to clients, 2 of them bad"),
     (e.StagePassed("s"), "stage s passed"),
     (e.StagePassed("s", "gate g: pass"), "stage s passed: gate g: pass"),
     (e.Held(CAUSE), "held: too many errors"),

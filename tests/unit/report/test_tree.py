@@ -2,11 +2,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from rollout.domain.endpoint import SetSplit
-from rollout.domain.run import Cause, Phase, Split, Step, Why
+from rollout.domain.plan import Approve, Stage
+from rollout.domain.run import Approval, Cause, Phase, Split, Step, Why
 from rollout.domain.verdict import Judgement, Verdict
-from rollout.report.rows import text
-from rollout.report.tree import View, tree
+from rollout.report import words
+from rollout.report.rows import spell, text
+from rollout.report.tree import View, header, tree
 from tests.unit.report.runs import DONE, RUNNING, START, rolled_back, running
 
 WATCHING = """\
@@ -169,3 +173,40 @@ def test_a_drifted_run_shows_what_was_expected_as_such() -> None:
     head = drawn(View(running(phase=Phase.HELD, cause=cause), START + 4590)).splitlines()[0]
 
     assert head.endswith("· expected: blue ██████████████████░░ 90 %  green ██ 10 %")
+
+
+def test_a_rollback_that_was_read_back_shows_its_own_split() -> None:
+    run = replace(rolled_back(), phase=Phase.ROLLING_BACK, ended=None, intended=START + 5.0)
+    run = replace(run, expected=Split({"blue": 50, "green": 50}))
+    probed = replace(run, tried=START + 9.0)
+    written_again = replace(probed, intended=START + 12.0)
+
+    shown = [header(View(each, START + 20.0)) for each in (run, probed, written_again)]
+
+    assert ["50 %" in spell(each) for each in shown] == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("count", "now", "told"),
+    [
+        (2, START + 50.0, "waiting for 1 of 2 approvals: eve by kim within 10s."),
+        (2, START + 60.0, f"expired at {words.moment(START + 60.0)}; the next look rolls back"),
+        (1, START + 60.0, "approved by eve; goes on with the next runner"),
+    ],
+    ids=["open", "expired", "complete"],
+)
+def test_an_approval_says_who_is_missing_and_until_when(count: int, now: float, told: str) -> None:
+    work = Approve(by=("eve", "kim"), expires=60.0, count=count)
+    run = replace(
+        running(),
+        stages=(Stage("ok", work),),
+        at=0,
+        done=(),
+        since=START,
+        approvals=(Approval("ok", "eve", START + 5.0),),
+    )
+
+    shown = text(tree(View(run, now)))
+
+    assert told in shown
+    assert ("rollout approve" in shown) == ("waiting" in told)

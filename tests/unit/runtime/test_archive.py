@@ -121,6 +121,17 @@ def test_a_longer_journal_of_that_endpoint_is_left_alone(age, target):
     text = lines(age.store)
     put(target, text)
     Journal(target, STREAM, "eve").order(e.PauseOrdered("eve"))
+    before = target.read(STREAM)
+
+    assert put(target, text) == {STREAM: 0}
+    assert target.read(STREAM) == before
+
+
+def test_a_store_that_forgot_all_that_could_be_compared_is_left_alone(age, target):
+    text = lines(age.store)
+    put(target, text)
+    Journal(target, STREAM, "eve").order(e.PauseOrdered("eve"))
+    target.drop(STREAM, 9)
 
     with pytest.raises(StoreError, match="different from entry 9 on"):
         put(target, text)

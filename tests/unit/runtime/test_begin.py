@@ -58,7 +58,7 @@ def begun(journal, **changes):
         (Phase.COMPLETED, True, Course.NOTHING),
         (Phase.ROLLED_BACK, True, Course.NOTHING),
         (Phase.ABORTED, True, Course.START),
-        (Phase.UNDONE, True, Course.START),
+        (Phase.UNDONE, True, Course.NOTHING),
         (Phase.REFUSED, True, Course.START),
     ],
 )
@@ -81,6 +81,38 @@ def test_work_that_the_endpoint_no_longer_shows_begins_anew(endpoint, identity, 
     newest = run(phase=phase, identity=identity, expected=Split({"green": 100}))
 
     assert stand(PLAN, endpoint, newest).course is Course.START
+
+
+@pytest.mark.parametrize("again", [False, True])
+@pytest.mark.parametrize("phase", sorted(FINAL, key=lambda each: each.value))
+def test_no_schedule_begins_work_anew_that_has_ended(endpoint, identity, phase, again):
+    by_hand = Split({"green": 100})  # the endpoint shows something else by now
+    newest = run(phase=phase, identity=identity, expected=by_hand)
+
+    same = stand(PLAN, endpoint, newest, again=again, scheduled=True)
+    other = stand(PLAN, endpoint, replace(newest, identity="another"), scheduled=True)
+
+    assert same.course is (Course.START if again else Course.NOTHING)
+    assert other.course is Course.START
+
+
+def test_an_undo_keeps_what_it_took_back(endpoint, identity, journal):
+    first = begun(journal, id="r-0", phase=Phase.COMPLETED, captured=Split({"blue": 100}))
+    begun(journal, phase=Phase.COMPLETED, captured=Split({"red": 100}), identity=identity)
+    made = undo(journal, first, PLAN, "eve")
+    over = replace(made, phase=Phase.UNDONE, expected=Split())
+    elsewhere = replace(over, expected=Split({"green": 100}))
+
+    assert made.undoes == (identity, first.identity)
+    assert stand(PLAN, endpoint, over).course is Course.NOTHING
+    assert stand(PLAN, endpoint, elsewhere).course is Course.START
+    assert stand(PLAN, endpoint, elsewhere, scheduled=True).course is Course.NOTHING
+
+
+def test_an_undo_that_an_older_version_wrote_takes_nothing_back_by_name(endpoint):
+    older = run(phase=Phase.UNDONE, identity="undo-r-0-r-1", expected=Split())
+
+    assert stand(PLAN, endpoint, older).course is Course.START
 
 
 def test_without_a_story_a_run_is_started(endpoint):

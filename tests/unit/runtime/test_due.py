@@ -8,7 +8,7 @@ import pytest
 
 from rollout.domain.auditing import SETTLE
 from rollout.domain.endpoint import SetSplit
-from rollout.domain.run import FINAL, Phase, Run
+from rollout.domain.run import FINAL, Cause, Phase, Run, Why
 from rollout.ports.store import Record
 from rollout.runtime.due import Standing, standings
 from rollout.runtime.journal import Journal
@@ -66,3 +66,20 @@ def test_what_cannot_be_read_is_due_so_that_somebody_says_so() -> None:
     store.append("fake/1", Record(0, "r-9", b"not ours"))
 
     assert Standing("fake/1", "r-9", "?", "?", None, "") in list(standings(store))
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"phase": Phase.RUNNING}, 0),
+        ({"phase": Phase.PAUSED}, 0),
+        ({"phase": Phase.HELD}, 13),
+        ({"phase": Phase.HELD, "cause": Cause(Why.DRIFT, "by hand")}, 31),
+        ({"phase": Phase.HELD, "cause": Cause(Why.INCONCLUSIVE, "unclear")}, 12),
+        ({"phase": Phase.UNVERIFIED}, 11),
+    ],
+)
+def test_it_is_known_which_runs_need_a_person(changes: dict[str, object], code: int) -> None:
+    (found,) = standings(stored(run(**changes)))
+
+    assert found.code == code

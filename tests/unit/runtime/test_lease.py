@@ -9,7 +9,16 @@ import pytest
 from rollout.domain.errors import EndpointAway, Fenced, Locked
 from rollout.runtime.begin import kept
 from rollout.runtime.journal import Journal
-from rollout.runtime.lease import POLL, TTL, Before, Owner, acquire, living_holder
+from rollout.runtime.lease import (
+    POLL,
+    TTL,
+    Before,
+    Holder,
+    Owner,
+    acquire,
+    holder_of,
+    watched_holder,
+)
 from tests.fakes.clock import FakeClock
 from tests.fakes.store import FakeStore
 from tests.unit.runtime.values import PLAN, run
@@ -250,15 +259,41 @@ def test_a_call_that_takes_longer_than_any_lease_is_not_begun(take):
         lease.hold(TTL)
 
 
-def test_who_drives_is_known(store, take):
-    assert living_holder(store, STREAM, lambda _: False) is None
+def test_who_holds_it_is_known(store, take):
+    assert holder_of(store, STREAM, lambda: owner("bob")) is None
 
     lease = take("ada")
 
-    assert living_holder(store, STREAM, lambda _: False) == "ada@here pid 4711"
-    assert living_holder(store, STREAM, lambda _: True) is None
+    assert holder_of(store, STREAM, lambda: owner("bob")) == Holder("ada@here pid 4711", False)
+    assert holder_of(store, STREAM, lambda: owner("bob", ("ada",))) is None
     lease.release()
-    assert living_holder(store, STREAM, lambda _: False) is None
+    assert holder_of(store, STREAM, lambda: owner("bob")) is None
+
+
+def test_an_owner_elsewhere_is_watched_until_it_renews_or_its_lease_is_over(store, clock, take):
+    lease, asked = take("ada"), []
+    bob = owner("bob")
+    clock.after(6, lease.renew)
+
+    assert watched_holder(store, STREAM, bob, clock, asked.append) == "ada@here pid 4711"
+    assert 6 <= clock.monotonic() < 6 + 2 * POLL
+    assert watched_holder(store, STREAM, bob, clock, asked.append) is None
+    assert clock.monotonic() < 6 + TTL + 4 * POLL
+    assert asked == ["ada@here pid 4711"] * 2
+
+
+@pytest.mark.parametrize("dead", [(), ("ada",)])
+def test_a_call_that_was_left_under_way_is_waited_for_and_may_still_land(clock, take, dead):
+    take("ada").release(calling=True)
+
+    after = take("bob", grace=5.0, dead=dead)
+
+    assert 5.0 <= clock.monotonic() < 5.0 + 2 * POLL
+    assert (after.before, after.before.crashed, after.before.contested) == (
+        Before.ABANDONED,
+        False,
+        True,
+    )
 
 
 def test_who_is_in_the_way_is_told_with_its_run_and_the_plan_at_hand(store, clock, take):

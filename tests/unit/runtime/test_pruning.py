@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from rollout.domain import events as e
 from rollout.domain.endpoint import SetSplit
-from rollout.domain.errors import StoreError
+from rollout.domain.errors import Locked, StoreError
 from rollout.domain.run import Split
 from rollout.ports.store import Record
 from rollout.runtime.journal import Journal, entries
@@ -110,6 +111,46 @@ def test_it_can_be_pruned_again(age):
     prune(age.store, prunable(age.store, STREAM, 99 * DAY), "eve")
 
     assert next(entries(age.store, STREAM)).state.id == "r-3"
+
+
+def test_a_prune_that_another_one_overtook_while_a_person_was_asked_adds_nothing(age):
+    asked = prunable(age.store, STREAM, 0.5 * DAY)
+    prune(age.store, prunable(age.store, STREAM, 99 * DAY), "eve")
+    before = age.store.read(STREAM)
+
+    prune(age.store, asked, "kim")
+
+    assert age.store.read(STREAM) == before
+    assert next(entries(age.store, STREAM)).state.id == "r-3"
+
+
+def test_a_prune_that_another_one_fell_short_of_meanwhile_goes_on(age):
+    asked = prunable(age.store, STREAM, 99 * DAY)
+    prune(age.store, prunable(age.store, STREAM, 0.5 * DAY), "eve")
+
+    prune(age.store, asked, "kim")
+
+    assert next(entries(age.store, STREAM)).state.id == "r-3"
+    assert age.store.read(STREAM)[0].seq == 6
+
+
+def test_what_may_not_be_forgotten_any_more_stays(age):
+    asked = prunable(age.store, STREAM, 99 * DAY)
+
+    with pytest.raises(Locked, match="has changed"):
+        prune(age.store, replace(asked, below=9), "kim")
+
+    assert next(entries(age.store, STREAM)).seq == 0
+
+
+def test_two_prunes_of_which_the_later_forgot_less_left_a_journal_that_holds(age):
+    less, more = (prunable(age.store, STREAM, days * DAY) for days in (0.5, 99))
+    for each in (more, less):
+        Journal(age.store, STREAM, "eve").order(e.Pruned(each.below, each.digest))
+    age.store.drop(STREAM, more.below)
+
+    assert next(entries(age.store, STREAM)).state.id == "r-3"
+    assert not finish(age.store, STREAM)
 
 
 def test_entries_taken_out_without_a_word_are_noticed(age):

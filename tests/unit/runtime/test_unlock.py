@@ -5,9 +5,13 @@ from __future__ import annotations
 import pytest
 
 from rollout.domain import events as e
+from rollout.domain.endpoint import SetSplit
 from rollout.domain.errors import Fenced, Locked, StoreError
+from rollout.domain.run import Split
+from rollout.ports.store import Conflict
+from rollout.runtime.begin import resume
 from rollout.runtime.journal import Journal
-from rollout.runtime.lease import Owner, acquire
+from rollout.runtime.lease import Before, Owner, acquire
 from rollout.runtime.unlock import TRIES, Life, lock_of, unlock
 from tests.fakes.clock import FakeClock
 from tests.fakes.store import FakeStore, Shelf
@@ -73,6 +77,42 @@ def test_the_owner_learns_it_by_its_next_renewal(store, lease):
     assert lock_of(store, STREAM, ME) is None
     with pytest.raises(Fenced):
         lease.renew()
+
+
+def test_the_owner_can_append_nothing_any_more(store):
+    lease = acquire(store, STREAM, BOB, FakeClock(), patience=0)
+    journal = Journal(store, STREAM, BOB.name)
+    journal.start(run(), "{}", "")
+    effect = SetSplit({"blue": 90, "green": 10})
+    journal.append(e.Intended(effect, Split({"blue": 100})))
+
+    unlock(store, lock_of(store, STREAM, ME), "eve")
+
+    with pytest.raises(Fenced, match=r"eve took .* by rollout force-unlock"):
+        append(journal, e.Ended())
+    with pytest.raises(Fenced, match="eve took the lease away"):
+        lease.renew()
+    heir = Journal(store, STREAM, ME.name)
+    after = resume(heir, Before.FORCED)
+    assert (after.loose, after.crashes) == ((effect,), 1)
+    assert heir.append(e.LooseCallFound(effect)).id == "r-1"
+
+
+def append(journal, event):
+    """As a driver does: once more behind what came first."""
+    try:
+        journal.append(event)
+    except Conflict:
+        journal.append(event)
+
+
+def test_one_who_has_taken_over_already_is_not_unseated(store, lease):
+    heir = Journal(store, STREAM, ME.name)
+    resume(heir, Before.SILENT)
+
+    Journal(store, STREAM, "eve").unseat(1)
+
+    heir.append(e.Ended())
 
 
 def test_a_renewal_in_between_changes_nothing(store, lease):

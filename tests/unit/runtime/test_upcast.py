@@ -14,7 +14,7 @@ from rollout.domain.run import Run
 from rollout.ports.store import Record
 from rollout.runtime.due import standings
 from rollout.runtime.journal import Journal, entries
-from rollout.runtime.upcast import VERSION, current
+from rollout.runtime.upcast import VERSION, current, known
 from tests.fakes.store import FakeStore
 from tests.unit.runtime.values import PLAN, run
 
@@ -44,6 +44,55 @@ def test_in_version_1_the_word_of_a_runs_author_counted():
     ):
         assert approvals(stages) == [True]
     assert [each.id for each in plan.stages] == [each.id for each in PLAN.stages]
+
+
+IN_VERSION_1 = [
+    "id",
+    "plan",
+    "endpoint",
+    "identity",
+    "digest",
+    "baseline",
+    "candidate",
+    "baseline_digest",
+    "candidate_digest",
+    "stages",
+    "on_failure",
+    "on_inconclusive",
+    "author",
+    "started",
+    "since",
+    "deadline",
+    "ended",
+    "phase",
+    "at",
+    "step",
+    "captured",
+    "expected",
+    "intent",
+    "intended",
+    "attempts",
+    "created",
+    "cause",
+    "trouble",
+    "failure",
+    "adopt",
+    "deleted",
+    "file",
+    "labels",
+    "approvals",
+    "done",
+    "cursor",
+    "evidence",
+    "judgement",
+    "exposure",
+    "checked",
+    "tried",
+]
+
+
+def test_a_field_of_a_run_says_since_which_version_there_is_one():
+    assert set(known(run(), 1)) == set(IN_VERSION_1)
 
 
 def test_a_step_changes_nothing_that_it_was_given():

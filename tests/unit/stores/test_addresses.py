@@ -15,6 +15,12 @@ SECRET = [
     "postgresql://ada:@host/db",
     "postgresql://host/db?user=ada&password=s3cret",
     "postgresql://host/db?sslpassword=s3cret",
+    "postgresql://host/db?%70assword=s3cret",
+    "postgresql://host/db?user=ada&ssl%50assword=s3cret",
+    "PostgreSQL://ada:s3cret@host/db",
+    "host=db password=s3cret",
+    "host=db password=s3cret options=a://b",
+    "s3cret",
     "az://account:s3cret@container/prefix",
     "az://container/prefix?sv=2026&sig=s3cret",
     "s3://s3cret@bucket/prefix",
@@ -49,7 +55,8 @@ def test_no_command_repeats_a_secret(url, command, capsys, monkeypatch):
     [
         "sqlite:///.rollout/state.db", "postgresql://ada@host:5432/db", "postgresql:///db",
         "postgresql://one:5432,two:5433/db?target_session_attrs=read-write", "az://journals/prod",
-        "postgresql://host/db?options=-csearch_path%3Drollout", "s3://journals/a/b", "gs://journals",
+        "postgresql://host/db?passfile=/run/pgpass&application_name=token",
+    "postgresql://host/db?options=-csearch_path%3Drollout", "s3://journals/a/b", "gs://journals",
     ],
 )  # fmt: skip
 def test_an_address_without_secrets_is_accepted(url):

@@ -125,6 +125,25 @@ def key_of(home: Path, name: str) -> str:
     return f"local/{home.resolve()}/{name}".lower()
 
 
+def homes_of(key: str, name: str) -> tuple[Path, ...]:
+    """The folders on this machine that may hold the endpoint with such a key; it is in lower case."""
+    prefix, suffix = "local/", f"/{name}".lower()
+    if not (key.startswith(f"{prefix}/") and key.endswith(suffix)):
+        return ()
+    found = [Path("/")]
+    for part in Path(key.removeprefix(prefix).removesuffix(suffix)).parts[1:]:
+        found = [each for folder in found for each in _spelled(folder, part)]
+    return tuple(each for each in found if key_of(each, name) == key)
+
+
+def _spelled(folder: Path, lower: str) -> list[Path]:
+    """The folders in another whose name reads like that in lower case."""
+    try:
+        return [each for each in folder.iterdir() if each.name.lower() == lower and each.is_dir()]
+    except OSError:  # one may go through a folder without being allowed to list it
+        return [folder / lower] if os.access(folder / lower, os.X_OK) else []
+
+
 def unusable(path: Path, error: OSError) -> EndpointRefused:
     """The error for whoever gave us a path that the system does not let us use."""
     return EndpointRefused(

@@ -11,6 +11,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from rollout.adapters.stores.postgres.failures import told
+from rollout.domain.addresses import refuse_secret_options
 from rollout.domain.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
@@ -65,15 +66,16 @@ def understood(url: str) -> Address:
     """The database that a URL without secrets names.
 
     Raises:
-        UsageError: it is no URL that libpq understands.
+        UsageError: it is no URL that libpq understands, or one with a secret in it.
     """
     try:
         given = conninfo_to_dict(url)
     except psycopg.Error as error:
         raise UsageError(
-            f"{url!r} is no address of a PostgreSQL database.",
+            "--state is no address of a PostgreSQL database.",
             do="Write postgresql://user@host:5432/database; the password goes into PGPASSWORD.",
         ) from error
+    refuse_secret_options(given)
     host = f" on {given['host']}" if given.get("host") else ""
     name = given.get("dbname") or given.get("service") or "of this user"
     return Address({**_PATIENCE, **given}, f"the PostgreSQL database {name}{host}")
