@@ -25,7 +25,7 @@ demo-azure: .venv/.dev .venv/.node
 test: check .venv/.node
 	$(BIN)/python -m pytest -n 2 --dist worksteal tests/unit tests/contracts tests/simulation tests/torture rollout
 	$(BIN)/python -m pytest -n 3 --dist loadgroup tests/acceptance --ignore=tests/acceptance/azureml
-	$(BIN)/python -m pytest -n 6 --dist loadfile tests/acceptance/azureml
+	$(BIN)/python -m pytest -n 4 --dist loadfile tests/acceptance/azureml
 
 torture: .venv/.dev .venv/.node
 	$(BIN)/python -m tests.torture $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))

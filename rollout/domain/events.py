@@ -121,10 +121,9 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class ExposureCounted:
-    """What the candidate had answered when a rollback was done, and no measurement has; judged by nobody.
+    """Live answers of the candidate that no measurement has, counted when the split was back.
 
     Args:
-        requests, errors: Live answers of the candidate.
         cursor: From where on answers are still not counted; None: all of them are.
     """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from rollout.domain import events as e
 from rollout.domain.run import Phase, Run
@@ -61,7 +62,7 @@ def story_rows(found: Simulation, *, wordy: bool = False) -> tuple[Row, ...]:
         if wordy or _speaks(each)
     ]
     rows = [*head(found), (), *columns(told, indent=2), ()]
-    rows += explain(Ending(run, found.story))
+    rows += explain(Ending(replace(run, uncounted=None), found.story))  # a model has no more
     if trial.over:
         text = "The recording was over before the plan was: what came later was never measured."
         rows.append(row(Piece(text, Ink.WARN)))

@@ -136,7 +136,7 @@ def _may_approve(run: Run, known: Run, who: str) -> None:
         own = not work.author and approvals.same(who, run.author)
         why = f"you are {who}, who started it" if own else f"you are {who}"
         raise UsageError(
-            f"{stage.id} is approved by {approvals.who_may(run, work)}; {why}; {far}.",
+            f"{stage.id} may be approved by {approvals.who_may(run, work)}; {why}; {far}.",
             do="Ask one of them, or let the plan say 'approve: {author: true}'."
             if own and not work.by
             else "Ask one of them.",

@@ -16,7 +16,14 @@ import pytest
 from rollout.domain import events as e
 from rollout.domain.advance import advance
 from rollout.domain.criteria import Check, Gate, OnInconclusive
-from rollout.domain.errors import Fenced, Locked, PreflightFailed, StoreError, UsageError
+from rollout.domain.errors import (
+    EndpointRefused,
+    Fenced,
+    Locked,
+    PreflightFailed,
+    StoreError,
+    UsageError,
+)
 from rollout.domain.outcome import exit_code
 from rollout.domain.plan import (
     Approve,
@@ -1438,3 +1445,21 @@ def test_observers_are_told_what_is_waited_for(scene):
     assert {each.judgement.gate for each in notices if isinstance(each, Watched)} >= {
         "canary", "guard", "bake"
     }  # fmt: skip
+
+
+def test_a_kept_cause_names_the_repair_and_no_command_that_does_not_move_the_run(
+    scene, monkeypatch
+):
+    def refused(what: str) -> EndpointRefused:
+        return EndpointRefused(what, do="Free it, then: rollout apply plan.yaml")
+
+    monkeypatch.setattr("tests.fakes.endpoint._refused", refused)
+    play = scene(PREFLIGHT, stage(Bootstrap()), *STAGES[1:])
+    play.world = FastWorld(play.clock)
+    play.world.refuse("perform")
+
+    run = play.apply()
+
+    assert run.phase is Phase.HELD
+    assert "Free it." in run.cause.text
+    assert "rollout apply" not in run.cause.text

@@ -185,7 +185,9 @@ class ModelEndpoint:
         histogram: bool,
         answers: bool = False,  # noqa: ARG002 - a model has none
     ) -> Reading:
-        """What passed since the last reading."""
+        """What passed since the last reading; of a way back there is nothing to tell."""
+        if self._run is not None and self._run.uncounted is not None:
+            return Reading(cursor, None)
         self._settle()
         now = self._clock.now()
         self._flow(now)

@@ -619,7 +619,7 @@ def test_scoring_can_fail_on_purpose_and_is_not_tried_again(steady):
 
 
 def test_a_killed_emulator_goes_on_where_it_was(steady):
-    steady.cloud.fault("slow:on=endpoint.put,seconds=10")
+    steady.cloud.fault("slow:on=endpoint.put,seconds=25")
     steady.cloud.arm("PUT", "/onlineEndpoints/shop", body_of(steady, traffic={"green": 100}))
     key = steady.key
     before = servers(steady.cloud)

@@ -179,14 +179,14 @@ def test_commands_about_a_run_name_its_journal(scene: Scene, stores: dict[str, F
     scene.write(PLAN)
     out, _ = left(scene, "plan.yaml", *STATE)
 
-    status = scene.call("status", *STATE)
+    status, show = scene.call("status", *STATE), scene.call("show", *STATE)
     approved = scene.call("approve", *STATE)
 
     assert f"Approve: rollout approve --state '{OTHER}' r-" in out
     assert status.out.count(f"rollout approve --state '{OTHER}' r-") == 2  # the tree, the last line
     assert command(approved.err, "go on:") == ["apply", "--state", OTHER, "plan.yaml"]
     assert f"rollout show --state '{OTHER}' r-" in scene.call("history", *STATE).err
-    assert f"rollout approve --state '{OTHER}' r-" in scene.call("show", *STATE).out
+    assert f"rollout approve --state '{OTHER}' r-" in show.out
 
 
 def test_an_error_names_the_journal_too(scene: Scene, stores: dict[str, FakeStore]) -> None:

@@ -176,8 +176,8 @@ def test_a_drifted_run_shows_what_was_expected_as_such() -> None:
 
 
 def test_a_rollback_that_was_read_back_shows_its_own_split() -> None:
-    run = replace(rolled_back(), phase=Phase.ROLLING_BACK, ended=None, intended=START + 5.0)
-    run = replace(run, expected=Split({"blue": 50, "green": 50}))
+    run = replace(rolled_back(), phase=Phase.ROLLING_BACK, ended=None, checked=False)
+    run = replace(run, intended=START + 5.0, expected=Split({"blue": 50, "green": 50}))
     probed = replace(run, tried=START + 9.0)
     written_again = replace(probed, intended=START + 12.0)
 
