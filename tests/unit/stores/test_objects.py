@@ -66,7 +66,7 @@ class TestAddress:
         "url", ["az://", "s3:///prefix", "gs:bucket", "az://c/../x", "s3://b//x", "s3://b/a b"]
     )
     def test_what_names_no_container_is_refused(self, url):
-        with pytest.raises(UsageError, match="names no|is no URL"):
+        with pytest.raises(UsageError, match=r"names no|is no URL"):
             build(url)
 
     def test_a_prefix_may_be_left_out(self, url):
