@@ -136,9 +136,9 @@ def go_back(run: Run, word: str, used: api.Settings, given: Given, output: Outpu
         output: For what is told.
     """
     holder = api.driven_by(run.id, used)
-    if holder is not None and not _reachable(run, used):
+    if holder is not None and (holder.lives or not _reachable(run, used)):
         _tell(output, run, word, holder)
-        _watch(output, run, holder)
+        _watch(output, run, holder, "go back")
         return Exit.OK
     if holder is None:
         output.say(f"{run.id} is {word}. Nobody drives it, so this command does.")
@@ -169,9 +169,9 @@ def _reachable(run: Run, used: api.Settings) -> bool:
     return True
 
 
-def _watch(output: Output, run: Run, holder: Holder) -> None:
+def _watch(output: Output, run: Run, holder: Holder, does: str = "follow") -> None:
     if holder.lives:
-        output.say(f"{holder.name} drives it and will follow. Watch: rollout status -w {run.id}")
+        output.say(f"{holder.name} drives it and will {does}. Watch: rollout status -w {run.id}")
     else:
         output.say(f"Watch: rollout status -w {run.id}. {perhaps_driven(holder.name, run)}")
 
