@@ -172,6 +172,7 @@ def _reachable(run: Run, used: api.Settings) -> bool:
 def _watch(output: Output, run: Run, holder: Holder, does: str = "follow") -> None:
     if holder.lives:
         output.say(f"{holder.name} drives it and will {does}. Watch: rollout status -w {run.id}")
+        output.say(f"If nothing moves, it may be frozen: rollout tick {run.id} takes over then.")
     else:
         output.say(f"Watch: rollout status -w {run.id}. {perhaps_driven(holder.name, run)}")
 

@@ -50,21 +50,41 @@ def test_an_order_names_who_will_follow_it(waiting: Scene) -> None:
     assert (data["driven_by"], data["driver_lives"]) == ("bob@lab pid 12", None)
 
 
-def test_a_driver_on_this_machine_is_known_to_live(
-    waiting: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def stays_here(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A runner on this machine is there, and holds the lease."""
     here = {"host": "desk", "boot": "b-1"}
     them = Owner({"user": "bob", "pid": 12, **here}, lambda _: False)
-    acquire(waiting.store(), "fake/churn", them, waiting.clock, patience=0)
+    acquire(scene.store(), "fake/churn", them, scene.clock, patience=0)
     monkeypatch.setattr(
         plugs, "owner", lambda: Owner({"user": "ada", "pid": 4711, **here}, lambda _: False)
     )
+
+
+def test_a_driver_on_this_machine_is_known_to_live(
+    waiting: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stays_here(waiting, monkeypatch)
 
     told = waiting.call("pause", "-o", "json")
 
     assert "bob@desk pid 12 drives it and will follow." in told.err
     assert json.loads(told.out)["driver_lives"] is True
     assert "Driven by bob@desk pid 12." in waiting.call("status").out
+
+
+@pytest.mark.parametrize("verb", ["abort", "reject", "undo"])
+def test_an_end_is_left_at_once_to_a_driver_on_this_machine(
+    waiting: Scene, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    stays_here(waiting, monkeypatch)
+    began = waiting.clock.now()
+
+    told = waiting.call(verb)
+
+    assert (told.code, waiting.clock.now()) == (0, began)
+    assert "bob@desk pid 12 drives it and will go back." in told.err
+    assert "If nothing moves, it may be frozen: rollout tick r-" in told.err
+    assert waiting.world.splits[-1] == "blue 90 green 10"
 
 
 def went_silent(scene: Scene) -> None:
