@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
-from rollout.domain.endpoint import Condition, DeploymentSeen, Effect, Seen, SetSplit
+from rollout.domain.endpoint import Condition, DeploymentSeen, Effect, SetSplit
 from rollout.domain.events import Ended, Event, Held, RollbackBegan
 from rollout.domain.run import Cause, Run, Split, Why
 
@@ -75,7 +74,6 @@ class Rest:
 
 
 Decision = Act | Ask | Record | Wait | Rest
-Rule = Callable[[Run, Seen, float], Decision | None]
 
 
 def backoff(attempts: int) -> float:

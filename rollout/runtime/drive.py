@@ -348,11 +348,6 @@ class Driver:
             self._append(LogsCollected(name, text[-LOG_SIZE:]))
 
 
-def until_held(stopping: Callable[[], bool]) -> Callable[[Run], bool]:
-    """Leave a held run at once, whoever its candidate serves; else when ``stopping`` says so."""
-    return lambda run: run.phase is Phase.HELD or stopping()
-
-
 def _over(run: Run) -> bool:
     """Whether a runner leaves here; a held run is left once nothing is due in it."""
     return _settled(run) or run.phase is Phase.UNVERIFIED

@@ -13,6 +13,7 @@ from itertools import pairwise
 
 import pytest
 
+from rollout.api.attending import Going
 from rollout.domain import events as e
 from rollout.domain.advance import advance
 from rollout.domain.criteria import Check, Gate, OnInconclusive
@@ -52,7 +53,7 @@ from rollout.ports.endpoint import Finding
 from rollout.ports.observer import Appended, Notice, Waiting, Watched
 from rollout.runtime import begin, orders
 from rollout.runtime.begin import Course
-from rollout.runtime.drive import Driver, until_held
+from rollout.runtime.drive import Driver
 from rollout.runtime.journal import Entry, Journal, entries
 from rollout.runtime.lease import TTL, Owner, acquire
 from rollout.runtime.meter import Meter
@@ -70,7 +71,7 @@ TIMED = Gate("canary", (ERRORS, SLOWNESS), 10.0, 90.0, 50, 3.0)
 BAKE = Gate("bake", (Check("error_rate", maximum=0.05),), 10.0, 90.0, 50, 0.0)
 
 
-HELD = until_held(lambda: False)  # most stories end where a person is to look
+HELD = Going(lambda: False, held=True).leaves  # most stories end where a person is to look
 
 
 def never(_: Run) -> bool:
