@@ -145,5 +145,5 @@ class FakeAndSqliteAgree(RuleBasedStateMachine):
 
 TestFakeAndSqliteAgree = FakeAndSqliteAgree.TestCase
 TestFakeAndSqliteAgree.settings = settings(
-    max_examples=30, stateful_step_count=30, deadline=None, derandomize=True
+    max_examples=30, stateful_step_count=30, derandomize=True
 )

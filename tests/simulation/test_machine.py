@@ -39,7 +39,6 @@ AT_ONCE = 3  # runners
 PROFILE = settings(
     derandomize=True,
     database=None,
-    deadline=None,
     stateful_step_count=STEPS,
     suppress_health_check=list(HealthCheck),
     phases=(Phase.explicit, Phase.generate, Phase.shrink),

@@ -13,7 +13,7 @@ from rollout.gates import answers
 from rollout.gates.answers import NUMBERS, OTHER, TINY, Bins, Kind
 from rollout.stats import betting
 
-QUICK = settings(deadline=None, max_examples=50)
+QUICK = settings(max_examples=50)
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 customs = st.builds(
     Custom,

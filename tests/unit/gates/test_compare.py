@@ -3,7 +3,6 @@
 import json
 import math
 import random
-import time
 from dataclasses import replace
 
 import pytest
@@ -13,8 +12,9 @@ from rollout.domain.answers import CompareRule, Difference, Said
 from rollout.domain.measure import Agreement
 from rollout.gates import compare
 from rollout.gates.compare import differences, tallied, tallied_with_noise
+from tests.steps import at_most
 
-QUICK = settings(deadline=None, max_examples=40)
+QUICK = settings(max_examples=40)
 ALL = (CompareRule("$"),)
 UNORDERED = (CompareRule("$", unordered=True),)
 JSON = "application/json"
@@ -425,15 +425,13 @@ HOSTILE = {
 
 @pytest.mark.parametrize("name", HOSTILE)
 @pytest.mark.parametrize("some", [(), [CompareRule("$", 0.0, 0.05, unordered=True)]], ids="su")
-def test_a_hostile_body_takes_no_time_to_speak_of(name, some):
+def test_a_hostile_body_takes_bounded_work(name, some):
     before, after = (
         Said(200, body, JSON) if isinstance(body, bytes) else said(body) for body in HOSTILE[name]()
     )
-    began = time.process_time()
 
-    differences(before, after, some)
-
-    assert time.process_time() - began < 1.0
+    with at_most(steps=8_000_000):  # as much as a second or two of one core
+        differences(before, after, some)
 
 
 # Pairs of an interval

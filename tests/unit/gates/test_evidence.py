@@ -80,7 +80,7 @@ def replay(history, keep):
     return evidence, judged
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(histories())
 def test_a_run_resumed_after_every_step_ends_bit_by_bit_as_an_undisturbed_one(history):
     undisturbed, judged = replay(history, lambda evidence: evidence)
@@ -151,7 +151,7 @@ def test_more_errors_than_requests_are_all_of_them():
     assert feed(THREE, [interval(0, (7, 5), (0, 45))]) == every
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.lists(st.tuples(*[st.integers(0, 20)] * 2), min_size=2, max_size=8),
     st.integers(0, 7),

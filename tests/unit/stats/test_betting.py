@@ -11,7 +11,7 @@ from rollout.stats import betting, grid as grids
 from rollout.stats.betting import FAIL, PASS, STEPS, UNIT, UNKNOWN, Centre
 
 HUGE = 10**12
-QUICK = settings(deadline=None, max_examples=60)
+QUICK = settings(max_examples=60)
 unit = st.floats(0, 1)
 observed = st.lists(unit, min_size=1, max_size=12)
 sides = st.sampled_from([FAIL, PASS])

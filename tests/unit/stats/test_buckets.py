@@ -14,7 +14,7 @@ from rollout.stats.buckets import Dropped, Pair, Reading
 from rollout.stats.grid import FAIL, PASS
 
 HUGE = 10**12
-QUICK = settings(deadline=None, max_examples=100)
+QUICK = settings(max_examples=100)
 INF, NAN = math.inf, math.nan
 # The default edges of Prometheus' client libraries.
 EDGES = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)

@@ -10,7 +10,7 @@ from rollout.stats.counts import Counts
 from rollout.stats.grid import FAIL, FAIL_SLOW, PASS
 
 HUGE = 10**12
-QUICK = settings(deadline=None, max_examples=100)
+QUICK = settings(max_examples=100)
 requests = st.integers(1, 10**6)
 allowances = st.sampled_from([(1.0, 0.0), (1.0, 0.001), (1.5, 0.0), (2.0, 0.005)])
 

@@ -10,7 +10,7 @@ from rollout.stats import dispersion, grid as grids
 from rollout.stats.counts import Counts
 from rollout.stats.dispersion import Basis
 
-QUICK = settings(deadline=None, max_examples=60)
+QUICK = settings(max_examples=60)
 
 
 def poisson(rng, mean):

@@ -17,7 +17,7 @@ from rollout.stats.histogram import Histogram
 from rollout.stats.paired import Pairs
 
 HUGE = 10**12
-QUICK = settings(deadline=None, max_examples=60)
+QUICK = settings(max_examples=60)
 tallies = st.dictionaries(st.sampled_from("abcd"), st.integers(0, 10**6), min_size=1)
 
 

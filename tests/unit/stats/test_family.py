@@ -11,7 +11,7 @@ from rollout.stats import family as families, grid as grids, paired
 from rollout.stats.family import FINE_FAIL, FINE_PASS, Cover, Family, Member
 from rollout.stats.paired import Pairs
 
-QUICK = settings(deadline=None, max_examples=100)
+QUICK = settings(max_examples=100)
 
 
 def test_grids_are_the_documented_ones():

@@ -6,7 +6,7 @@ from rollout.stats import histogram as histograms
 from rollout.stats.histogram import EMPTY, Histogram
 
 NEVER = 1 << 20
-QUICK = settings(deadline=None, max_examples=100)
+QUICK = settings(max_examples=100)
 buckets = st.dictionaries(
     st.integers(0, 300) | st.just(NEVER), st.integers(1, 1000), min_size=1, max_size=20
 )

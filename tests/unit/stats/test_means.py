@@ -12,7 +12,7 @@ from rollout.stats import grid as grids, means
 from rollout.stats.means import FAIL, PASS, Sample, State
 
 HUGE = 1e12
-QUICK = settings(deadline=None, max_examples=100)
+QUICK = settings(max_examples=100)
 values = st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=20)
 NONE = Sample(0, 0.0, 0.0)
 

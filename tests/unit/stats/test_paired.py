@@ -12,7 +12,7 @@ from rollout.stats.grid import FAIL, PASS
 from rollout.stats.paired import Pairs
 
 HUGE = 10**12
-QUICK = settings(deadline=None, max_examples=100)
+QUICK = settings(max_examples=100)
 allowances = st.sampled_from([0.0, 0.001, 0.05])
 
 

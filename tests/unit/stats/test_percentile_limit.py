@@ -13,7 +13,7 @@ from rollout.stats.percentile_limit import Limit, State, at_least
 from rollout.stats.percentiles import Minute
 
 SHARES = (0.5, 0.9, 0.95, 0.99)
-QUICK = settings(deadline=None, max_examples=60)
+QUICK = settings(max_examples=60)
 times = st.lists(st.integers(1, 1000), min_size=1, max_size=120)
 
 

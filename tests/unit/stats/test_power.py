@@ -14,7 +14,7 @@ from rollout.stats.power import Traffic
 
 ALPHA, BETA = power.bound_of(0.01), power.bound_of(0.05)
 BUSY, CALM = Traffic(50, 0.1), Traffic(5, 0.5)
-QUICK = settings(deadline=None, max_examples=25)
+QUICK = settings(max_examples=25)
 
 
 def poisson(rng, mean):

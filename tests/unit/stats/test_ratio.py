@@ -60,7 +60,7 @@ def test_a_bound_errs_outwards_by_less_than_a_point_of_the_grid():
         assert likelihood(bound * 2 ** (-outwards / 6)) >= least
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.integers(0, HUGE), st.integers(1, HUGE), st.integers(0, HUGE), st.integers(1, HUGE))
 def test_bounds_are_ordered_and_finite_or_open_at_any_count(x, n, base_x, base_n):
     low, high = after((x, n, base_x, base_n))
@@ -68,7 +68,7 @@ def test_bounds_are_ordered_and_finite_or_open_at_any_count(x, n, base_x, base_n
     assert 0.0 <= low < high
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.integers(0, HUGE), st.integers(1, HUGE))
 def test_a_rate_lies_within_its_bounds(x, n):
     low, high = ratio.rate_bounds(Counts(x, n))

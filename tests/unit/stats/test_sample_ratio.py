@@ -12,7 +12,7 @@ from rollout.stats.counts import Counts
 from rollout.stats.sample_ratio import LESS, MORE, Sides
 
 HUGE = 10**12
-QUICK = settings(deadline=None, max_examples=100)
+QUICK = settings(max_examples=100)
 PLAN = {"blue": 0.9, "green": 0.1}
 
 

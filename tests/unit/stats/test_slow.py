@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from rollout.stats import histogram as histograms, slow
 from rollout.stats.slow import HALF_LIFE, NEEDED, UNIT
@@ -62,7 +62,6 @@ def test_a_clock_that_steps_back_forgets_nothing():
     assert slow.learn(reference, {100: 1}, NEVER, 0.0).weights.counts == [1001 * UNIT]
 
 
-@settings(deadline=None)
 @given(st.floats(1.0, 100.0))
 def test_shifts_round_to_the_careful_side(factor):
     up, down = slow.shift_at_least(factor, 1.02), slow.shift_at_most(factor, 1.02)
