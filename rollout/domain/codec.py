@@ -20,14 +20,16 @@ _SCALARS = (int, float, str, bool)
 
 def encode(value: object) -> Any:
     """Plain JSON data for a value made of dataclasses, enums, tuples, mappings and scalars."""
-    if value is None or type(value) in _SCALARS:  # most of what evidence is made of
+    kind = type(value)
+    if value is None or kind in _SCALARS:  # most of what evidence is made of
         return value
-    if is_dataclass(value) and not isinstance(value, type):
-        body: dict[str, object] = {TAG: type(value).__name__}
-        for each in fields(value):
-            held = getattr(value, each.name)
-            if each.default is MISSING or held != each.default:
-                body[each.name] = encode(held)
+    members = _members(kind)  # type: ignore[arg-type]  # mypy: `cache` wants a key with an instance's hash
+    if members is not None:
+        body: dict[str, object] = {TAG: kind.__name__}
+        for name, default in members:
+            held = getattr(value, name)
+            if default is MISSING or held != default:
+                body[name] = encode(held)
         return body
     if isinstance(value, Enum):
         return value.value
@@ -91,6 +93,12 @@ def _dataclass(kind: type, data: Any) -> Any:
         raise ValueError(f"{kind.__name__} is written as a mapping, not {data!r}")
     hints = _hints(kind)
     return kind(**{name: _decode(hints[name], data[name]) for name in hints if name in data})
+
+
+@cache
+def _members(kind: type) -> tuple[tuple[str, object], ...] | None:
+    """Names and defaults of a dataclass's fields; None for another type."""
+    return tuple((e.name, e.default) for e in fields(kind)) if is_dataclass(kind) else None
 
 
 @cache

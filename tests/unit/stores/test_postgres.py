@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
-from contextlib import closing
+import threading
+from contextlib import closing, contextmanager, suppress
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -148,9 +151,9 @@ class TestLosing:
         run = connection.Session.run
 
         def prepare():
-            def once(self, statement, values):
+            def once(self, statement, values, **options):
                 monkeypatch.setattr(connection.Session, "run", run)
-                run(self, statement, values)
+                run(self, statement, values, **options)
                 self._held.pgconn.finish()
                 raise StoreError("The connection broke.", do="Repeat.")
 
@@ -196,6 +199,59 @@ class TestLosing:
 
         with pytest.raises(StoreError, match="did not answer in time"):
             store._run("select pg_sleep(30)", {})
+
+
+@contextmanager
+def pooled(url):
+    """A proxy that gives its client another key to cancel by, as poolers do that share connections."""
+    behind = urlsplit(url)
+    key = b"K\x00\x00\x00\x0c"
+
+    def carry(source, sink, answering):
+        with suppress(OSError):
+            while data := source.recv(65536):
+                at = data.find(key) if answering else -1
+                sink.sendall(
+                    data if at < 0 else data[: at + 5] + b"\x7f\x00\x00\x01" + data[at + 9 :]
+                )
+        with suppress(OSError):
+            sink.shutdown(socket.SHUT_WR)
+
+    with socket.create_server(("127.0.0.1", 0)) as front:
+
+        def serve():
+            client, _ = front.accept()
+            server = socket.create_connection((behind.hostname, behind.port))
+            with client, server:
+                back = threading.Thread(target=carry, args=(server, client, True))
+                back.start()
+                carry(client, server, answering=False)
+                back.join()
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield behind._replace(
+            netloc=f"{behind.username}@127.0.0.1:{front.getsockname()[1]}"
+        ).geturl()
+        thread.join()
+
+
+class TestPreparing:
+    @staticmethod
+    def prepared(store):
+        for seq in range(3):
+            store.append("s", Record(seq, "r-1", b"{}"))
+            store.last("s")
+        return store._run("select statement from pg_prepared_statements", {}).rows
+
+    def test_appends_are_prepared_and_nothing_else(self, store):
+        ((statement,),) = self.prepared(store)
+
+        assert "insert into rollout_event" in statement
+
+    def test_nothing_is_prepared_behind_a_pooling_proxy(self, url):
+        with pooled(url) as other, closing(build(other)) as store:
+            assert self.prepared(store) == []
 
 
 FORK = """

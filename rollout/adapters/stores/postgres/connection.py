@@ -36,8 +36,9 @@ _DDL = f"""
 _LOOK = """
     select to_regclass('rollout_event') is not null,
         obj_description(to_regclass('rollout_event'), 'pg_class'),
-        current_setting('synchronous_commit')
+        current_setting('synchronous_commit'), pg_backend_pid()
 """
+_NEVER = 2**31  # executions until psycopg prepares a statement that nobody told it to prepare
 # Patience with a network that swallows packets, in libpq's units; a URL may say otherwise.
 _PATIENCE = {
     "connect_timeout": "10",
@@ -122,9 +123,10 @@ class Session:
             self._held = _Patient.connect(
                 **address.parameters,
                 autocommit=True,
-                prepare_threshold=None,  # prepared statements and pooling proxies do not mix
+                prepare_threshold=_NEVER,
             )
         self._held.clock = clock
+        self._direct = False  # no pooling proxy in between: with one, prepared statements do not mix
 
     @property
     def broken(self) -> bool:
@@ -152,14 +154,21 @@ class Session:
                 self._look()
         return self._ready
 
-    def run(self, sql: str, values: Mapping[str, object]) -> tuple[list[tuple[Any, ...]], int]:
+    def run(
+        self, sql: str, values: Mapping[str, object], *, often: bool = False
+    ) -> tuple[list[tuple[Any, ...]], int]:
         """The rows that a statement gives, and how many it changed.
+
+        Args:
+            sql: The statement.
+            values: Its parameters, by name.
+            often: The server keeps it parsed and planned, where the connection leads to it directly.
 
         Raises:
             StoreError: it failed; ``broken`` says whether a new connection may help.
         """
         with self._told():
-            cursor = self._execute(sql, values)
+            cursor = self._execute(sql, values, prepare=often and self._direct)
             rows = cursor.fetchall() if cursor.description else []
             return rows, cursor.rowcount
 
@@ -169,13 +178,15 @@ class Session:
             self._held.close()
 
     def _execute(
-        self, sql: str, values: Mapping[str, object] | None = None
+        self, sql: str, values: Mapping[str, object] | None = None, *, prepare: bool = False
     ) -> psycopg.Cursor[tuple[Any, ...]]:
         # Binary, so that bodies of megabytes are not sent as text of twice their size.
-        return self._held.execute(sql, values, binary=values is not None)
+        return self._held.execute(sql, values, prepare=prepare, binary=values is not None)
 
     def _look(self) -> None:
-        there, comment, commit = self._execute(_LOOK).fetchall()[0]
+        there, comment, commit, process = self._execute(_LOOK).fetchall()[0]
+        # A pooling proxy gives its clients keys of its own to cancel by, in place of the server's.
+        self._direct = process == self._held.info.backend_pid
         if commit == "off":
             self._execute("set synchronous_commit = on")
         if there:

@@ -234,7 +234,7 @@ class PostgresStore:
     def _run(self, sql: str, values: Mapping[str, object]) -> _Done:
         session = self._session()
         try:
-            return _Done(*session.run(sql, values), repeated=False)
+            return _Done(*session.run(sql, values, often=sql is _APPEND), repeated=False)
         except StoreError:
             if not session.broken:
                 raise
