@@ -5,7 +5,9 @@ Run: ``python -m benchmarks.scale [--stores sqlite,postgres,azurite] [--sizes 10
 Prints for each store how a pass of ``rollout tick --all`` grows with the number of open rollouts
 that wait, what a rollout costs in memory and what one costs that is due, and how fast the journal
 appends beside the bare driver of the store. PostgreSQL runs with fsync; Azurite is an emulator, so
-its figures are those of its own program, not of Azure.
+its figures are those of its own program, not of Azure: what it takes to give an object away grows
+with the number of all its objects. So the growth on objects is that of a pass in units of ``raw s``,
+the time in which the bare driver reads one object a rollout, measured beside it.
 """
 
 from __future__ import annotations
@@ -73,7 +75,9 @@ def main() -> None:
     broken: list[str] = []
     for name in asked.stores.split(","):
         print(f"\n{name}")
-        print(f"{'open':>7}{'pass s':>9}{'ms each':>9}{'kB each':>9}{'due ms':>9}{'fill ms':>9}")
+        print(
+            f"{'open':>7}{'pass s':>9}{'ms each':>9}{'raw s':>9}{'kB each':>9}{'due ms':>9}{'fill ms':>9}"
+        )
         with STORES[name]() as places:
             costs = {size: cell(next(places), size) for size in sizes}
             broken += [f"{name}: {each}" for each in judged(name, costs)]
@@ -99,7 +103,7 @@ def cell(place: Place, size: int) -> dict[str, float]:
     found: dict[str, float] = json.loads(done.stdout)
     print(
         f"{size:>7,}{found['waiting']:>9.3f}{found['waiting'] / size * 1e3:>9.3f}"
-        f"{found['bytes'] / 1024:>9.1f}{found['due'] * 1e3:>9.1f}"
+        f"{format(found['raw'], '.3f') if found['raw'] else '-':>9}{found['bytes'] / 1024:>9.1f}{found['due'] * 1e3:>9.1f}"
         f"{found['filled'] / size * 1e3:>9.1f}",
         flush=True,
     )
@@ -111,15 +115,22 @@ def judged(name: str, costs: Mapping[int, Mapping[str, float]]) -> Iterator[str]
     large = [size for size in costs if size >= 100]
     if len(large) > 1:
         first, last = large[0], large[-1]
-        grew = costs[last]["waiting"] / costs[first]["waiting"]
-        power = math.log(grew) / math.log(last / first)
-        print(
-            f"from {first:,} to {last:,} open rollouts a pass grows with their number to the power {power:.2f}"
-        )
+        power = _power(costs, "waiting", first, last)
+        text = f"from {first:,} to {last:,} open rollouts a pass grows with their number to the power {power:.2f}"
+        if costs[first]["raw"]:
+            bare = _power(costs, "raw", first, last)
+            text += f", what the bare driver needs with {bare:.2f}"
+            power += 1.0 - bare
+        print(text)
         if power > 1.15:
             yield f"a pass grows with the power {power:.2f}"
     if name == "sqlite" and costs.get(LIMIT_SIZE, {}).get("waiting", 0.0) > LIMIT_SECONDS:
         yield f"a pass over {LIMIT_SIZE:,} takes {costs[LIMIT_SIZE]['waiting']:.1f} s"
+
+
+def _power(costs: Mapping[int, Mapping[str, float]], what: str, first: int, last: int) -> float:
+    """With which power of the number of rollouts a cost grows."""
+    return math.log(costs[last][what] / costs[first][what]) / math.log(last / first)
 
 
 def raced(name: str, place: Place) -> Speed:

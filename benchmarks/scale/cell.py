@@ -10,7 +10,7 @@ import time
 
 import psutil
 
-from benchmarks.scale import crowd
+from benchmarks.scale import crowd, raw
 from rollout import api
 from rollout.api.ticking import tick_all
 from rollout.wiring import plugs
@@ -34,6 +34,7 @@ def main() -> None:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     found = {
         "filled": filled,
+        "raw": raw.reading(url, count),
         "waiting": statistics.median(waiting),
         "bytes": max(peak - before, 0) / count,
         "due": 0.0,

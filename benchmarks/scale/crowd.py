@@ -16,6 +16,7 @@ from tests.fakes.endpoint import FakeEndpoint, World
 
 HOUR = 3600.0
 ALL_BLUE = Split({"blue": 100})
+LAST = 3  # the number of each rollout's newest record
 _WORLDS: dict[str, World] = {}
 
 
@@ -34,7 +35,12 @@ def plan_of(name: str) -> Plan:
 
 def gather(store: Store, count: int) -> list[str]:
     """Begin so many rollouts and leave each one waiting; their ids."""
-    return [begin(store, f"crowd-{number:06d}").id for number in range(count)]
+    return [begin(store, name_of(number)).id for number in range(count)]
+
+
+def name_of(number: int) -> str:
+    """The name of one rollout's endpoint; its stream is ``fake/NAME``."""
+    return f"crowd-{number:06d}"
 
 
 def begin(store: Store, name: str) -> Run:

@@ -1,15 +1,24 @@
 """The raw limit of each store: the same bytes written one after the other by its bare driver.
 
-Every write waits for what the journal waits for: the disk, or the service's answer.
+Every write waits for what the journal waits for: the disk, or the service's answer. Of a service of
+objects also how long its bare driver takes to read the newest record of each rollout.
 """
 
 from __future__ import annotations
 
 import sqlite3
+import statistics
+import time
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
+
+from benchmarks.scale import crowd
+
+AT_ONCE = 16  # reads of objects, as many as the store makes
+PASSES = 3
 
 Write = Callable[[int, bytes], None]
 
@@ -52,3 +61,25 @@ def objects(url: str) -> Iterator[Write]:
         obstore.put(made, f"{prefix}/{seq}", body, mode="create", use_multipart=False)
 
     yield write
+
+
+def reading(url: str, count: int) -> float:
+    """Seconds in which the bare driver reads the newest record of so many rollouts; 0: no objects."""
+    if not url.startswith(("az:", "s3:", "gs:")):
+        return 0.0
+    import obstore  # noqa: PLC0415 - where it is measured
+
+    from rollout.adapters.stores.objects.names import Names  # noqa: PLC0415
+    from rollout.adapters.stores.objects.place import connected, understood  # noqa: PLC0415
+
+    kind, name, prefix = understood(url)
+    made, names = connected(kind, name), Names(prefix)
+    keys = [names.record(f"fake/{crowd.name_of(each)}", crowd.LAST) for each in range(count)]
+    took = []
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for _ in range(PASSES):
+            began = time.perf_counter()
+            read = sum(pool.map(lambda key: len(obstore.get(made, key).bytes()), keys))
+            took.append(time.perf_counter() - began)
+            assert read
+    return statistics.median(took)

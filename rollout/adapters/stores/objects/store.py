@@ -49,6 +49,7 @@ U = TypeVar("U")
 _LAYOUT = 1
 _AT_ONCE = 16  # requests
 STAMP_SECONDS = 1.0  # the step of ``last_modified``
+_SPARSE = 40  # records a stream up to which a listing of all costs less than a listing of each
 _STEPS = 4  # records that are asked for one by one before a listing is cheaper
 
 
@@ -164,8 +165,8 @@ class ObjectStore:
 
     def tails(self, stream: str | None = None) -> tuple[tuple[str, Record], ...]:
         """The newest record of each run, by stream and ``seq``."""
-        names = self.streams() if stream is None else (stream,)
-        found = self._at_once(lambda name: (name, self._tails(name)), names)
+        tops = self._tops() if stream is None else {stream: None}
+        found = self._at_once(lambda name: (name, self._tails(name, tops[name])), sorted(tops))
         return tuple((name, record) for name, records in found for record in records)
 
     def append(self, stream: str, record: Record) -> None:
@@ -253,10 +254,26 @@ class ObjectStore:
         newest = next(iter(seqs), None)
         return self._entry(stream, newest) if newest is not None else None
 
-    def _tails(self, stream: str) -> tuple[Record, ...]:
+    def _tops(self) -> dict[str, int | None]:
+        """All streams, and where one listing reaches it soon enough, the newest number of each."""
+        tops: dict[str, int | None] = dict.fromkeys(self.streams())
+        left = _SPARSE * len(tops)
+        with self._told():
+            for page in obstore.list(self._client, self._names.streams, chunk_size=1000):
+                for each in page:
+                    stream = stream_of(each["path"].rpartition("/")[0])
+                    if each["size"] and tops.get(stream) is None:
+                        tops[stream] = seq_of(each["path"])
+                left -= len(page)
+                if left < 0:
+                    break
+        return tops
+
+    def _tails(self, stream: str, top: int | None) -> tuple[Record, ...]:
         """The newest record of each run, from row to row."""
         found: dict[str, Record] = {}
-        entry = self._last(stream)
+        entry = self._entry(stream, top) if top is not None else None
+        entry = entry or self._last(stream)  # it was forgotten meanwhile
         while entry is not None:
             found.setdefault(entry.record.run, entry.record)
             entry = self._entry(stream, entry.first - 1) if entry.first > 0 else None

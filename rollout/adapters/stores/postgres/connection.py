@@ -126,7 +126,9 @@ class Session:
                 prepare_threshold=_NEVER,
             )
         self._held.clock = clock
-        self._direct = False  # no pooling proxy in between: with one, prepared statements do not mix
+        self._direct = (
+            False  # no pooling proxy in between: with one, prepared statements do not mix
+        )
 
     @property
     def broken(self) -> bool:
