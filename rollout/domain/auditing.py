@@ -38,7 +38,12 @@ def happened(run: Run, event: Late, at: float) -> Run:
     match event:
         case LooseCallFound(effect):
             known = effect in (*run.loose, *run.landed)
-            return run if known else replace(run, loose=(*run.loose, effect), leftover="")
+            since = at if run.final else run.since
+            return (
+                replace(run, loose=(*run.loose, effect), leftover="", since=since)
+                if not known
+                else run
+            )
         case LateCallLanded(effect):
             return _found(run, effect, at)
         case Audited(ok, text, exposed):
@@ -105,7 +110,7 @@ def auditing(run: Run, seen: Seen, now: float) -> Decision:
         return Wait(On.PROVISIONING)
     found = _unwanted(run, seen)
     if found is None:
-        until = (run.ended or 0.0) + SETTLE
+        until = max(run.ended or 0.0, run.since) + SETTLE  # since: a call was sent after the end
         if now < until:
             return Wait(On.LATE_CALL, until)
         return Record(Audited(ok=True, text=_summary(run)))

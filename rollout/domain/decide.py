@@ -97,8 +97,8 @@ def _forward(run: Run, seen: Seen, now: float) -> Decision:
     for rule in rules:
         if (found := rule(run, seen, now)) is not None:
             return found
-    if run.ceiling is not None:
-        return unattended.lowered(run, seen, now)
+    if (lowering := unattended.lowered(run, seen, now)) is not None:
+        return lowering
     if run.unread and run.share and run.cursor is not None and not run.committed:
         return Ask(Question.MEASURE)  # what happened while nobody was here is judged first
     if run.restores is not None:
@@ -156,7 +156,7 @@ def _paused(run: Run, seen: Seen, now: float) -> Decision:
     for rule in (_failing, _late, _candidate_failed, _landed):
         if (found := rule(run, seen, now)) is not None:
             return found
-    return Wait(On.PERSON) if run.ceiling is None else unattended.lowered(run, seen, now)
+    return unattended.lowered(run, seen, now) or Wait(On.PERSON)
 
 
 def _held(run: Run, seen: Seen, now: float) -> Decision:
@@ -167,7 +167,7 @@ def _held(run: Run, seen: Seen, now: float) -> Decision:
             return found
     if not _protects(run, seen):
         return Rest()
-    return Wait(On.PERSON) if run.ceiling is None else unattended.lowered(run, seen, now)
+    return unattended.lowered(run, seen, now) or Wait(On.PERSON)
 
 
 def _protects(run: Run, seen: Seen) -> bool:

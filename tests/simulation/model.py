@@ -429,7 +429,8 @@ def key_of(run: Run, attempts: int) -> Hashable:
         return *always, *effort, run.checked, bool(run.tried)
     said = (run.judgement.gate, run.judgement.verdict) if run.judgement else None
     if run.phase is Phase.HELD:
-        return *always, *standing, frozen(run.intent), run.cursor is None, said
+        drifted = run.cause is not None and run.cause.why is Why.DRIFT  # `leaves` looks at it
+        return *always, *standing, frozen(run.intent), run.cursor is None, said, drifted
     trouble = run.trouble.why if run.trouble else None
     return *always, *standing, *effort, run.step, trouble, run.cursor is None, said
 
@@ -615,11 +616,16 @@ class Explorer:
             yield f"late call lands, {reply.value}", after, None
 
     def _settled(self, world: World, service: int) -> World:
-        """A split of ours that lands is no longer a person's, and not verified yet."""
+        """A split of ours that lands is no longer a person's, and not verified yet.
+
+        But what is left of an adopted share, which was lowered, still is.
+        """
         before, after = self.service(world.service), self.service(service)
         if before.landing is None or after.landing is not None:
             return world._replace(service=service)
-        return world._replace(service=service, marks=world.marks & ~(BY_HAND | PROBED))
+        lowered = world.marks & ADOPTED and 0 < after.traffic[1] < before.traffic[1]
+        marks = PROBED if lowered else BY_HAND | PROBED
+        return world._replace(service=service, marks=world.marks & ~marks)
 
     def _runner_moves(self, world: World) -> Iterator[tuple[str, World, str | None]]:
         pending = self.pending(world.runner)
@@ -1098,7 +1104,8 @@ def _wrong_split(
         if name == "green" and found.digest != run.candidate_digest:
             return "2 traffic for another candidate than the plan's"
     smoked = [each for each in run.stages[: run.at] if isinstance(each.work, Smoke)]
-    if ("green" in traffic or "green" in mirror) and not smoked:
+    more = traffic.get("green", 0) > seen.traffic.get("green", 0) or "green" in mirror
+    if more and not smoked:  # what a person gave it may be lowered
         return "2 traffic before the smoke stage"
     return None
 

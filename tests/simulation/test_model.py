@@ -182,7 +182,10 @@ DESIGN: Mapping[str, Setup] = {
         ON_BLUE, begun(CAREFUL), Budget(0, 1, 0, 1, 0, 0), unattended=0
     ),
     "left alone with a share": Setup(
-        ON_BLUE, begun(CAREFUL), Budget(0, 1, 0, 1, 0, 0), unattended=5
+        ON_BLUE, begun(CAREFUL), Budget(0, 1, 0, 1, 1, 0), unattended=5
+    ),
+    "left alone with a share: troubled": Setup(
+        ON_BLUE, begun(CAREFUL), Budget(1, 1, 0, 0, 0, 0), unattended=5
     ),
     "left alone with a share: by hand": Setup(ON_BLUE, begun(CAREFUL), FEW_PEOPLE, unattended=5),
     "deaths counted": Setup(ON_BLUE, begun(CAREFUL), Budget(0, 0, 0, 1, 1, 0), crashes=2),

@@ -41,6 +41,43 @@ def test_an_approval_a_pause_a_rival_and_two_signals(shell):
     assert shell.doubled() == []
 
 
+def ticked(shell: Shell) -> int:
+    return shell.rollout("tick", "plan.yaml", "--auto-approve", "--detailed-exitcode").returncode
+
+
+def test_ticks_end_with_what_the_run_waits_for(shell):
+    shell.plan([*SHIFTS[:3], {"approve": {"author": True}}, SHIFTS[3]], guard={"unattended": "50%"})
+    codes = [ticked(shell)]
+    while codes[-1] == 20 and len(codes) < 60:
+        codes.append(ticked(shell))
+
+    assert codes[-1] == 21, codes
+    assert set(codes[:-1]) == {20}, codes
+    assert shell.rollout("pause").returncode == 0
+    assert ticked(shell) == 23
+    assert shell.rollout("resume").returncode == 0
+    assert shell.rollout("approve").returncode == 0
+    waited = shell.rollout(
+        "apply", "plan.yaml", "--auto-approve", "--max-wait", "60s", "--detailed-exitcode"
+    )
+    assert waited.returncode == 0, waited.stderr
+
+
+def test_a_tick_before_a_window_ends_with_its_own_code(shell):
+    hour = (time.gmtime().tm_hour + 12) % 24
+    window = {"allow": f"{hour:02}:00-{hour:02}:30", "applies_to": ["shift"]}
+    shell.plan(policy={"windows": [window]})
+    codes = [ticked(shell)]
+    while codes[-1] == 20 and len(codes) < 60:
+        codes.append(ticked(shell))
+
+    assert codes[-1] == 22, codes
+    once = shell.rollout(
+        "apply", "plan.yaml", "--auto-approve", "--max-wait", "0s", "--detailed-exitcode"
+    )
+    assert once.returncode == 22, once.stderr
+
+
 def test_a_timer_a_change_by_hand_and_a_rollback_that_does_not_work(shell):
     plan = shell.plan(WAITING, on_failure={"verify": {"within": "2s"}})
     runner = shell.apply(plan, "--on-hold", "leave")

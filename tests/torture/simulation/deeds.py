@@ -7,6 +7,7 @@ from dataclasses import replace
 from random import Random
 
 from rollout.domain.endpoint import Condition
+from rollout.domain.run import Split
 from tests.fakes.endpoint import Deployment, Reality, Shared, World
 from tests.torture.simulation.ports import Ground
 
@@ -30,6 +31,7 @@ class Fate:
         self._world = world
         self._chance = chance
         self.by_hand_at = float("-inf")  # when a person last touched the endpoint
+        self.split_made: Split | None = None  # what a person last made of its split
         self.deeds: Mapping[str, Callable[[], str | None]] = {
             "store away": self.store_away,
             "store clock jumps": self.store_clock_jumps,
@@ -127,6 +129,7 @@ class Fate:
         traffic, mirror = self._chance.choice(shares)
         self._touch()
         self._world.by_hand(traffic, mirror)
+        self.split_made = Split(traffic, mirror)
         return f"a person's split: {traffic} mirror {mirror}"
 
     def deployment_by_hand(self) -> str | None:

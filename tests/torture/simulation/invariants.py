@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from rollout.domain import events as e
+from rollout.domain import events as e, windows
 from rollout.domain.decisions import Act, Decision, Record
 from rollout.domain.endpoint import DeleteDeployment, Effect, Seen, SetSplit
 from rollout.domain.plan import Plan, Shift
@@ -19,9 +19,26 @@ from tests.simulation.model import wrong_decision
 
 def wrong_step(run: Run, seen: Seen, decision: Decision, now: float) -> str | None:
     """An invariant that a decision breaks, given what its runner had just read."""
-    if isinstance(decision, Act | Record):
-        return wrong_decision(run, seen, decision, now)
-    return None
+    if not isinstance(decision, Act | Record):
+        return None
+    if isinstance(decision, Act) and _untimely(run, now):
+        return "3 a stage begins outside its window"
+    return wrong_decision(run, seen, decision, now)
+
+
+def _untimely(run: Run, now: float) -> bool:
+    """Whether the present stage has written nothing yet, and no window lets it begin."""
+    stage = run.stage
+    if (
+        stage is None
+        or run.phase is not Phase.RUNNING
+        or run.intent
+        or run.step is not Step.ENTERING
+    ):
+        return False
+    repairs = run.landed or run.restores or run.ceiling is not None
+    ours = [each for each in run.windows if windows.applies(each, stage)]
+    return bool(ours) and not repairs and not any(windows.is_open(each, now) for each in ours)
 
 
 def wrong_write(run: Run, effect: Effect, real: Reality, now: float) -> str | None:

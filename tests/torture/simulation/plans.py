@@ -24,10 +24,18 @@ from rollout.domain.plan import (
     Smoke,
     Stage,
     Wait,
+    Window,
 )
 
 APPROVERS = ("eve", "mia")
+# Open for two minutes of every five, from two hours before a story begins (08:00) to four hours after.
+WINDOW = ",".join(
+    f"{hour:02}:{minute:02}-{hour:02}:{minute + 2:02}"
+    for hour in range(6, 12)
+    for minute in range(0, 60, 5)
+)
 GATED = 0.6  # of the stages that can have one
+WINDOWED = 0.15  # of the plans
 HEALTHY = Check("error_rate", maximum=0.4)
 
 
@@ -46,6 +54,7 @@ def draw_plan(chance: Random) -> Plan:
         requests=(b"{}",),
         on_failure=_on_failure(chance),
         guard=Guard(chance.choice((0, 5, 10, None))),
+        windows=_windows(chance),
         deadline=chance.uniform(40.0, 300.0) if chance.random() < 0.3 else None,
         file="plan.yml",
     )
@@ -108,6 +117,12 @@ def _timed(chance: Random, stage: Stage) -> Stage:
 def _gate(chance: Random, name: str) -> Gate:
     then = OnInconclusive(then=chance.choice(("hold", "rollback")))
     return Gate(name, (HEALTHY,), 2.0, chance.choice((15.0, 40.0)), 5, 0.0, then)
+
+
+def _windows(chance: Random) -> tuple[Window, ...]:
+    if chance.random() >= WINDOWED:
+        return ()
+    return (Window(WINDOW, applies_to=chance.choice(((), ("shift",), ("create", "delete")))),)
 
 
 def _on_failure(chance: Random) -> OnFailure:

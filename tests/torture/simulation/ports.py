@@ -19,6 +19,7 @@ from tests.torture.simulation.troubles import Troubles
 T = TypeVar("T")
 FROZEN = 120.0  # seconds that a process stands still at most
 STEPS = 50_000  # calls
+STALE = 30.0  # seconds that a reading is behind at most
 SLOW = 8.0  # seconds that a call to the store takes at most
 CHANGING, READING = ("perform",), ("observe", "read", "cursor", "logs", "preflight", "probe")
 
@@ -161,7 +162,7 @@ class UnsteadyEndpoint(FakeEndpoint):
         self._ground = ground
         self._process = who
         self._watch = watch
-        self._seen_before: list[Seen] = []
+        self._before: Seen | None = None
         self.observed_at = 0.0
         self.blind = True
 
@@ -169,11 +170,11 @@ class UnsteadyEndpoint(FakeEndpoint):
         self.blind = True
         seen = super().observe()
         self.blind = False
-        self.observed_at = self._ground.scheduler.now()
-        stale = self._seen_before and self._ground.troubles.happens("read stale")
-        known = self._seen_before[-1] if stale else seen
-        self._seen_before = [seen]
-        return known
+        now, before = self._ground.scheduler.now(), self._before
+        recent = now - self.observed_at <= STALE
+        self.observed_at, self._before = now, seen
+        stale = recent and self._ground.troubles.happens("read stale")
+        return before if stale and before is not None else seen
 
     def _called(self, op: str, deed: Callable[[Reality], T]) -> T:
         ground = self._ground

@@ -7,6 +7,7 @@ broken, and runners are started until the run has ended; where it rests on a per
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -14,10 +15,10 @@ from random import Random
 
 from rollout.domain import events as e
 from rollout.domain.decide import decide
-from rollout.domain.decisions import Decision
+from rollout.domain.decisions import Decision, Record
 from rollout.domain.endpoint import Effect, Seen
 from rollout.domain.errors import RolloutError
-from rollout.domain.run import Phase, Run
+from rollout.domain.run import Phase, Run, Split
 from rollout.ports.store import Store
 from rollout.runtime import drive, orders
 from rollout.runtime.journal import Entry, entries, read_entry
@@ -102,6 +103,7 @@ class Story:
         self.stream = FakeEndpoint(self.plan, self.world).key
         self.late: dict[str, int] = {}
         self.doubled = 0
+        self.ended_on = math.inf
         self.runners: list[Runner] = []
         self.troubled_until = self.chance.uniform(20.0, 240.0)
 
@@ -284,6 +286,9 @@ class Story:
         decision = decide(run, seen, now)
         if (broken := invariants.wrong_step(run, seen, decision, now)) is not None:
             self.ground.breaks(broken)
+        if isinstance(decision, Record) and isinstance(decision.event, e.RolledBack | e.Ended):
+            name = self.ground.scheduler.current.name
+            self.ended_on = next(each.looked_at for each in self.runners if each.name == name)
         return decision
 
     def _written(self, effect: Effect, runner: Runner) -> None:
@@ -350,8 +355,12 @@ class Story:
         looked = max((each.looked_at for each in self.runners), default=0.0)
         if self.fate.by_hand_at >= looked:
             return
+        now = self.world.clock.now()
         with self.world.change() as real:
-            broken = invariants.wrong_end(run, real, self.world.clock.now())
+            theirs = real.split(now) if self.fate.by_hand_at >= self.ended_on else None
+            broken = invariants.wrong_end(run, real, now)
+        if theirs is not None and Split(theirs.traffic, theirs.mirror) == self.fate.split_made:
+            return  # a person's own, made behind the look on which the run ended: that stays
         if broken is not None:
             self.ground.breaks(broken)
 

@@ -173,6 +173,14 @@ def test_an_audit_waits_until_a_late_call_must_have_landed() -> None:
     assert decide(rolled_back(), seen_of(BLUE_100), NOW) == Wait(On.LATE_CALL, LATER)
 
 
+def test_a_call_that_was_sent_after_the_end_is_looked_for_as_long() -> None:
+    sent = LATER + 500.0
+    run = folded(rolled_back(loose=()), e.LooseCallFound(MIRROR), at=sent)
+
+    assert decide(run, seen_of(BLUE_100), sent + 1.0) == Wait(On.LATE_CALL, sent + SETTLE)
+    assert isinstance(decide(run, seen_of(BLUE_100), sent + SETTLE), Record)
+
+
 def test_where_nothing_landed_the_audit_ends() -> None:
     decision = decide(rolled_back(), seen_of(BLUE_100), LATER)
 

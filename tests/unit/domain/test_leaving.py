@@ -10,7 +10,7 @@ from rollout.domain import events as e
 from rollout.domain.advance import advance
 from rollout.domain.decide import decide
 from rollout.domain.decisions import Question, Rest
-from rollout.domain.endpoint import Condition, PutDeployment, SetSplit
+from rollout.domain.endpoint import Condition, DeleteDeployment, PutDeployment, SetSplit
 from rollout.domain.leaving import leaves, left, stays
 from rollout.domain.plan import Guard, OnFailure
 from rollout.domain.roles import CANDIDATE
@@ -130,6 +130,20 @@ def test_a_share_that_cannot_be_lowered_is_rolled_back() -> None:
     run = replace(then(LEAVING, e.Intended(LOWER, BLUE_90)), attempts=6)
 
     assert told(decide(run, seen_of(BLUE_90), NOW + 60.0)) == ("back", Why.ATTEMPTS)
+
+
+def test_a_share_that_nobody_could_take_over_holds_nothing_up() -> None:
+    run = replace(entering("delete-blue"), ceiling=5)
+    dead = seen_of(Split({"green": 100}), blue=condition(BLUE, Condition.FAILED))
+
+    assert told(decide(run, dead, NOW + 86_400.0)) == DeleteDeployment("blue")
+
+
+def test_an_adopted_split_that_no_runner_has_read_is_not_left_without_a_guard() -> None:
+    run = replace(LEAVING, phase=Phase.PAUSED, adopt=True, expected=None)
+
+    assert told(decide(run, seen_of(BLUE_90), NOW)) == Question.MEASURE
+    assert told(decide(run, seen_of(BLUE_95), NOW)) == Rest
 
 
 def test_what_is_restored_is_the_split_from_before_however_often_runners_leave() -> None:
