@@ -1,6 +1,6 @@
 """How many rollouts one process can hold open, on each store.
 
-Run: ``python -m benchmarks.scale [--stores sqlite,postgres,azurite] [--sizes 10,100,1000,10000]``.
+Run: ``python -m benchmarks.scale [--stores sqlite,postgres,azurite] [--sizes 10,100,1000,10000] [--records 4]``.
 
 Prints for each store how a pass of ``rollout tick --all`` grows with the number of open rollouts
 that wait, what a rollout costs in memory and what one costs that is due, and how fast the journal
@@ -24,7 +24,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.scale import raw
+from benchmarks.scale import crowd, raw
 from benchmarks.scale.appends import Speed, race
 from rollout.wiring import plugs
 from tests.servers import azurite, environment, postgres_database, postgres_server
@@ -70,6 +70,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--stores", default=",".join(STORES))
     parser.add_argument("--sizes", default="10,100,1000,10000")
+    parser.add_argument("--records", type=int, default=crowd.RECORDS, help="of each rollout")
     asked = parser.parse_args()
     sizes = [int(each) for each in asked.sizes.split(",")]
     broken: list[str] = []
@@ -79,7 +80,7 @@ def main() -> None:
             f"{'open':>7}{'pass s':>9}{'ms each':>9}{'raw s':>9}{'kB each':>9}{'due ms':>9}{'fill ms':>9}"
         )
         with STORES[name]() as places:
-            costs = {size: cell(next(places), size) for size in sizes}
+            costs = {size: cell(next(places), size, asked.records) for size in sizes}
             broken += [f"{name}: {each}" for each in judged(name, costs)]
             speed = raced(name, next(places))
         told = f"{speed.journal:,.0f} of {speed.raw:,.0f} raw = {speed.ratio:.2f}"
@@ -90,11 +91,11 @@ def main() -> None:
     sys.exit(bool(broken))
 
 
-def cell(place: Place, size: int) -> dict[str, float]:
+def cell(place: Place, size: int, records: int) -> dict[str, float]:
     """What a pass over so many costs, measured in a process of its own."""
     command = [sys.executable, "-m", "benchmarks.scale.cell", place.url, str(size)]
     done = subprocess.run(
-        [*command, str(min(size, DUE))],
+        [*command, str(min(size, DUE)), str(records)],
         env={**os.environ, **place.variables},
         stdout=subprocess.PIPE,
         text=True,

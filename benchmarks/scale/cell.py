@@ -20,11 +20,11 @@ PASSES = 5
 
 def main() -> None:
     """Fill the store that the arguments name, and print what a pass costs as JSON."""
-    url, count, due = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    url, (count, due, records) = sys.argv[1], map(int, sys.argv[2:5])
     crowd.install()
     store = plugs.store(url)
     began = time.perf_counter()
-    names = crowd.gather(store, count)
+    names = crowd.gather(store, count, records)
     filled = time.perf_counter() - began
     store.close()
     settings = api.Settings(state=url)
@@ -34,7 +34,7 @@ def main() -> None:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     found = {
         "filled": filled,
-        "raw": raw.reading(url, count),
+        "raw": raw.reading(url, count, records),
         "waiting": statistics.median(waiting),
         "bytes": max(peak - before, 0) / count,
         "due": 0.0,

@@ -16,7 +16,7 @@ from tests.fakes.endpoint import FakeEndpoint, World
 
 HOUR = 3600.0
 ALL_BLUE = Split({"blue": 100})
-LAST = 3  # the number of each rollout's newest record
+RECORDS = 4  # of each rollout, at least
 _WORLDS: dict[str, World] = {}
 
 
@@ -33,9 +33,9 @@ def plan_of(name: str) -> Plan:
     )
 
 
-def gather(store: Store, count: int) -> list[str]:
-    """Begin so many rollouts and leave each one waiting; their ids."""
-    return [begin(store, name_of(number)).id for number in range(count)]
+def gather(store: Store, count: int, records: int = RECORDS) -> list[str]:
+    """Begin so many rollouts, each with so many records, and leave each one waiting; their ids."""
+    return [begin(store, name_of(number), records).id for number in range(count)]
 
 
 def name_of(number: int) -> str:
@@ -43,7 +43,7 @@ def name_of(number: int) -> str:
     return f"crowd-{number:06d}"
 
 
-def begin(store: Store, name: str) -> Run:
+def begin(store: Store, name: str, records: int = RECORDS) -> Run:
     """One rollout, left waiting for its timer."""
     journal = Journal(store, f"fake/{name}", "benchmark")
     journal.refresh()
@@ -57,6 +57,8 @@ def begin(store: Store, name: str) -> Run:
     journal.start(run, kept(plan), "")
     journal.append(e.SplitCaptured(ALL_BLUE))
     journal.append(e.SetPointReached("wait-1h", ALL_BLUE))
+    for _ in range(records - RECORDS):
+        journal.append(e.Left(now + HOUR, "timer"))
     return journal.append(e.Left(now + HOUR, "timer"))
 
 

@@ -63,7 +63,7 @@ def objects(url: str) -> Iterator[Write]:
     yield write
 
 
-def reading(url: str, count: int) -> float:
+def reading(url: str, count: int, records: int) -> float:
     """Seconds in which the bare driver reads the newest record of so many rollouts; 0: no objects."""
     if not url.startswith(("az:", "s3:", "gs:")):
         return 0.0
@@ -74,7 +74,7 @@ def reading(url: str, count: int) -> float:
 
     kind, name, prefix = understood(url)
     made, names = connected(kind, name), Names(prefix)
-    keys = [names.record(f"fake/{crowd.name_of(each)}", crowd.LAST) for each in range(count)]
+    keys = [names.record(f"fake/{crowd.name_of(each)}", records - 1) for each in range(count)]
     took = []
     with ThreadPoolExecutor(AT_ONCE) as pool:
         for _ in range(PASSES):

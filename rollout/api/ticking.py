@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from threading import Event
 
 from rollout.api.attending import HOLD, Going, Stay
+from rollout.api.faults import Fault
 from rollout.api.opening import kept
 from rollout.api.seating import Result, carried_on, over
 from rollout.api.settings import Settings
@@ -37,7 +38,7 @@ class Ticked:
     Args:
         standing: The run as it was found.
         result: What came of it; None: it was not driven.
-        error: Why not, if it should have been.
+        error: Why not, if it should have been; a ``Fault`` has an unexpected one as its cause.
         dropped: It was due, but this process was told to leave before its turn.
     """
 
@@ -238,3 +239,5 @@ def _ticked(
         return Ticked(standing, carried_on(store, found, used, place, going))
     except RolloutError as error:
         return Ticked(standing, error=error)
+    except Exception as error:  # noqa: BLE001 - a fault that one run meets stops no other run
+        return Ticked(standing, error=Fault(error))

@@ -9,6 +9,7 @@ import traceback
 
 import click
 
+from rollout.api.faults import Fault
 from rollout.cli.output import write
 from rollout.domain.errors import (
     Drifted,
@@ -72,15 +73,22 @@ def _known(error: Exception, *, verbose: bool) -> RolloutError:
         return error
     if isinstance(error, click.ClickException):
         return _misused(error)
-    place = _kept(error)
+    return detailed(Fault(error), verbose=verbose)
+
+
+def detailed(error: RolloutError, *, verbose: bool = False) -> RolloutError:
+    """The error; one that nobody expected says where its traceback was written to.
+
+    Args:
+        error: Any.
+        verbose: Also show the traceback.
+    """
+    if not isinstance(error, Fault) or error.__cause__ is None:
+        return error
+    lines = "".join(traceback.format_exception(error.__cause__))
     if verbose:
-        write(sys.stderr, sanitise.clean("".join(traceback.format_exception(error))))
-    what = f"rollout itself failed: {type(error).__name__}: {error}."
-    return _Fault(what, do=f"The state is saved; run it again. Details for a report: {place}")
-
-
-class _Fault(RolloutError):
-    """A fault of this program."""
+        write(sys.stderr, sanitise.clean(lines))
+    return RolloutError(error.what, do=f"{error.do} Details for a report: {_kept(lines)}")
 
 
 def _misused(error: click.ClickException) -> UsageError:
@@ -92,9 +100,8 @@ def _sentence(text: str) -> str:
     return text if text.endswith((".", "?", "!")) else f"{text}."
 
 
-def _kept(error: Exception) -> str:
-    """The file that the traceback was written to, readable by its owner only."""
-    lines = "".join(traceback.format_exception(error))
+def _kept(lines: str) -> str:
+    """The file that a traceback was written to, readable by its owner only."""
     try:
         handle, name = tempfile.mkstemp(prefix="rollout-", suffix=".txt")
         with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as file:

@@ -193,7 +193,9 @@ def _opened(name: str) -> Iterator[TextIO]:
         yield sys.stdin
         return
     try:
-        file = Path(name).open(encoding="utf-8", newline="\n")  # noqa: SIM115 - closed below
+        # What is no UTF-8 becomes what no journal has, so that its line is told: a file is decoded
+        # in pieces of many lines.
+        file = Path(name).open(encoding="utf-8", errors="surrogateescape", newline="\n")  # noqa: SIM115 - closed below
     except OSError as error:
         raise UsageError(
             f"{name} cannot be read: {error.strerror}.", do="Name a file of rollout state export."

@@ -10,6 +10,7 @@ import click
 
 from rollout import api
 from rollout.cli.driving import OVER, Drive, drive, leaving_words, mention
+from rollout.cli.failures import detailed
 from rollout.cli.leaving import Leaving
 from rollout.cli.options import Given, verb
 from rollout.cli.output import Output
@@ -111,10 +112,11 @@ def tick(  # noqa: PLR0913 - one for each option
         )
     place = "" if supersede else None
     wish = _Wish(max_wait, on_interrupt, detailed_exitcode, auto_approve, jobs, again, place)
-    output, used = Output(given), settings(given)
+    used = settings(given)
     if every or len(targets) > 1:
-        return _several(targets, wish, output, used)
+        return _several(targets, wish, given, used)
     (target,) = targets
+    output = Output(given)
     if names_plan(target):
         return drive(_of_plan(target, wish, used), given, output)
     return drive(_of_run(target, wish, used), given, output)
@@ -166,7 +168,8 @@ def _of_run(run: str, wish: _Wish, used: api.Settings) -> Drive:
 # --- several runs -----------------------------------------------------------------
 
 
-def _several(targets: tuple[str, ...], wish: _Wish, output: Output, used: api.Settings) -> int:
+def _several(targets: tuple[str, ...], wish: _Wish, given: Given, used: api.Settings) -> int:
+    output = Output(given)
     plans = [each for each in targets if names_plan(each)]
     if plans:
         raise UsageError(
@@ -178,8 +181,8 @@ def _several(targets: tuple[str, ...], wish: _Wish, output: Output, used: api.Se
 
     def told(each: api.Ticked) -> None:
         done[each.standing.run] = each
-        if _worth_a_line(each):
-            output.tell(_line(each, output.again))
+        if _worth_a_line(each) and not output.quiet:  # a traceback that nobody hears of is not kept
+            output.tell(_line(each, output.again, verbose=given.verbose))
 
     stay = api.Stay(wish.max_wait, wish.on_interrupt)
     leaving = Leaving(lambda: mention(leaving_words(stay)))
@@ -242,12 +245,13 @@ def _worth_a_line(each: api.Ticked) -> bool:
     return each.result is not None or each.error is not None or each.standing.code != 0
 
 
-def _line(each: api.Ticked, again: Again) -> Row:
+def _line(each: api.Ticked, again: Again, *, verbose: bool = False) -> Row:
     name = f"{each.standing.run} {each.standing.plan} on {each.standing.endpoint}"
     if each.error is not None:
         if each.elsewhere:
             return row(f"{name}: skipped. {each.error.what}")
-        return row(f"{name}: not driven. {again.completed(str(each.error))}")
+        told = detailed(each.error, verbose=verbose)
+        return row(f"{name}: not driven. {again.completed(str(told))}")
     if each.result is None:
         return row(f"{name}: {_stands(each)}. Look: rollout status {each.standing.run}")
     if each.run is None or each.run.final:

@@ -76,7 +76,8 @@ def advance(run: Run, event: e.Event, at: float) -> Run:
     if run.phase not in _FITTING.get(type(event), ()):
         return run
     after = _happened(run, event, at)
-    return replace(after, crashes=0) if isinstance(event, _PROGRESS) else after
+    catches_up = isinstance(event, e.Measured) and run.unread  # that each new owner begins with
+    return replace(after, crashes=0) if isinstance(event, _PROGRESS) and not catches_up else after
 
 
 def _happened(run: Run, event: e.Event, at: float) -> Run:
@@ -133,6 +134,8 @@ def _turned(run: Run, event: e.Event, at: float) -> Run:
             return replace(run, exposure=_exposed(run, event), uncounted=cursor)
         case e.RollbackUnverified():
             return replace(run, phase=Phase.UNVERIFIED)
+        case e.LogsCollected():
+            return replace(run, collected=run.collected or run.phase in _BACK)
         case e.RolledBack(_, gone):
             undone = run.cause is not None and run.cause.why is Why.UNDO
             phase = Phase.UNDONE if undone else Phase.ROLLED_BACK

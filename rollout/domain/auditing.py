@@ -37,13 +37,9 @@ def happened(run: Run, event: Late, at: float) -> Run:
     """The fold of what is known of late calls."""
     match event:
         case LooseCallFound(effect):
+            found = replace(run, sought=at) if run.final else run
             known = effect in (*run.loose, *run.landed)
-            since = at if run.final else run.since
-            return (
-                replace(run, loose=(*run.loose, effect), leftover="", since=since)
-                if not known
-                else run
-            )
+            return found if known else replace(found, loose=(*run.loose, effect), leftover="")
         case LateCallLanded(effect):
             return _found(run, effect, at)
         case Audited(ok, text, exposed):
@@ -110,14 +106,35 @@ def auditing(run: Run, seen: Seen, now: float) -> Decision:
         return Wait(On.PROVISIONING)
     found = _unwanted(run, seen)
     if found is None:
-        until = max(run.ended or 0.0, run.since) + SETTLE  # since: a call was sent after the end
+        until = settles(run.ended, run.sought)
         if now < until:
             return Wait(On.LATE_CALL, until)
-        return Record(Audited(ok=True, text=_summary(run)))
+        return Record(_audited(run, seen))
     late, repair = found
     if late in run.loose:
         return Record(LateCallLanded(late, Split.of(seen)))
     return _repaired(run, seen, repair, now)
+
+
+def settles(ended: float | None, sought: float | None) -> float:
+    """Until when calls are looked for in a run that is over, Unix seconds.
+
+    Args:
+        ended: When it ended, Unix seconds.
+        sought: When a call was found that was sent after that, Unix seconds.
+    """
+    return max(ended or 0.0, sought or 0.0) + SETTLE
+
+
+def _audited(run: Run, seen: Seen) -> Audited:
+    stands = _makes((*run.landed, *run.loose), Split.of(seen))
+    if run.phase in _KEEPS or stands is None or Split.of(seen) == run.expected:
+        return Audited(ok=True, text=_summary(run))
+    text = (
+        f"A late call of an earlier runner made the split {Split.of(seen)}; it was {run.expected} when "
+        "the run ended with the traffic as it was, so nothing was changed."
+    )
+    return Audited(ok=False, text=text)
 
 
 def _repaired(run: Run, seen: Seen, repair: Effect, now: float) -> Decision:

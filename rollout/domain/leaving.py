@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+from rollout.domain import unattended
 from rollout.domain.decide import awaited
 from rollout.domain.decisions import Act, Ask, Decision, On, Question, Record, Rest, Wait, goal
 from rollout.domain.endpoint import Seen, SetSplit
@@ -51,7 +52,12 @@ def stays(run: Run, seen: Seen | None, guard: Guard) -> str | None:
     if most is None or share <= most or run.phase not in OPEN or not _guards(run):
         return None
     if most and not _foreign(run):
-        return None  # it is being lowered
+        if seen is None or not unattended.lost(seen, run.baseline):
+            return None  # it is being lowered
+        return (
+            f"{run.candidate} has {share} % of the requests, and {run.baseline} can take none of them "
+            "over: this runner stays."
+        )
     return (
         f"{run.candidate} has {share} % of the requests, and nobody else would guard it: this runner "
         "stays. What the plan lets one leave behind, its guard.unattended says: hold, or a share."

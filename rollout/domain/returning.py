@@ -78,6 +78,7 @@ def _settle(run: Run, seen: Seen, now: float) -> Decision:
 def _unwanted(run: Run, candidate: DeploymentSeen) -> bool:
     """Only what this run made, and only where the plan says so, is deleted."""
     captured = run.captured is not None and run.candidate in run.captured.traffic
-    # One that was taken over from a superseded run carries that run's name.
-    ours = candidate.run == run.id or (bool(run.supersedes) and run.created)
+    # One that was taken over from a superseded run carries that run's name; a person's carries none.
+    same = candidate.run is not None and candidate.digest == run.candidate_digest
+    ours = candidate.run == run.id or (same and run.created and bool(run.supersedes))
     return ours and not captured and run.on_failure.candidate == "delete"

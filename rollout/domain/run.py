@@ -193,6 +193,8 @@ class Run:
         misses: Runners in a row that left without having read a single measurement.
         uncounted: From which cursor on live answers are not in ``exposure`` although the run goes
             back; empty: it had none. None: all of them are.
+        collected: The candidate's logs were kept since the run began to go back.
+        sought: Since when a call is looked for that was sent after the end, Unix seconds; 0: none.
     """
 
     id: str
@@ -254,6 +256,8 @@ class Run:
     unread: bool = False
     misses: int = 0
     uncounted: str | None = None
+    collected: bool = False
+    sought: float = 0.0
 
     @property
     def final(self) -> bool:

@@ -38,6 +38,7 @@ def back(run: Run, cause: Cause, at: float) -> Run:
         ceiling=None,
         restores=None,
         uncounted=_uncounted(run, cause),
+        collected=False,
     )
 
 

@@ -33,7 +33,7 @@ def lowered(run: Run, seen: Seen, now: float) -> Decision | None:
     if split not in (run.expected, run.restores) and not ours(run, split):
         return Wait(On.PERSON)
     if not _sound(seen, run.baseline):  # what the candidate gives up would go nowhere
-        return None if _lost(seen, run.baseline) else Wait(On.PROVISIONING)
+        return None if lost(seen, run.baseline) else Wait(On.PROVISIONING)
     shares = {
         **split.traffic,
         run.baseline: split.traffic.get(run.baseline, 0) + live - ceiling,
@@ -58,7 +58,8 @@ def ours(run: Run, split: Split) -> bool:
     return isinstance(run.intent, SetSplit) and split == decisions.goal(run.intent)
 
 
-def _lost(seen: Seen, name: str) -> bool:
+def lost(seen: Seen, name: str) -> bool:
+    """Whether a deployment is gone or broken, so that it can take nobody's requests over."""
     found = seen.deployments.get(name)
     return found is None or found.condition is Condition.FAILED
 

@@ -49,9 +49,17 @@ def run_data(run: Run) -> Data:
         "ended": _moment(run.ended),
         "next_check_at": _moment(run.next_check),
         "waits_for": run.waits or None,
+        "late_calls": _late_calls(run),
         "exposure": {"requests": run.exposure.requests, "errors": run.exposure.errors},
         "cause": _cause(run.cause),
     }
+
+
+def _late_calls(run: Run) -> str | None:
+    """Of a run that is over: whether what an earlier runner may have sent too late is seen to."""
+    if run.leftover:
+        return "left"
+    return "not_looked_for" if run.unaudited else None
 
 
 def _cause(cause: Cause | None) -> Data | None:

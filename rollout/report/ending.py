@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from rollout.domain import events as e
+from rollout.domain.auditing import spelled
 from rollout.domain.plan import Bootstrap
 from rollout.domain.run import Phase, Run, Why
 from rollout.domain.units import spell_duration
@@ -58,6 +59,11 @@ def explain(ending: Ending) -> tuple[Row, ...]:
             Piece("✖ ", Ink.BAD), f"{run.endpoint} is not as {run.id} left it. {run.leftover}"
         )
         return (late, *explain(replace(ending, run=replace(run, leftover=""))))
+    if run.unaudited:
+        calls = ", ".join(spelled(each) for each in (*run.loose, *run.landed))
+        text = f"A call of an earlier runner may still change {run.endpoint}, or has: {calls}. "
+        open_still = row(Piece("! ", Ink.WARN), text, "It was not looked for to the end.")
+        return (open_still, *explain(replace(ending, run=replace(run, loose=(), landed=()))))
     if ending.course is Course.NOTHING:
         anew = f" Begin it anew: {ending.anew}" if ending.anew else ""
         return (row(words.nothing_to_do(run), anew),)

@@ -29,6 +29,8 @@ def next_command(
     on = going or going_on(run)
     if run.leftover:
         return again.completed(f"Look at {run.endpoint} now; let it be put right: {on}")
+    if run.unaudited and not driven:
+        return again.completed(f"Let late calls be looked for: rollout tick {run.id}")
     return again.completed(_next(run, on, driven=driven, now=now))
 
 

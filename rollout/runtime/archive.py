@@ -7,20 +7,26 @@ about processes that look at the old store.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from contextlib import contextmanager
+from typing import TypeVar
 
 from rollout.domain.errors import StoreError
 from rollout.ports.clock import Clock
-from rollout.ports.store import Record, Store
+from rollout.ports.store import Conflict, Record, Store
 from rollout.runtime.chain import chained, digest_of, start_of
-from rollout.runtime.journal import read_entry
+from rollout.runtime.journal import Entry, read_entry
 from rollout.runtime.lease import Owner, acquire
 
 FORMAT = 1
 _KIND = "journal"
 _FORGOTTEN = b'{"v":1,"prev":""}'  # in a place whose entry was forgotten before the move
 
+MOST = 10**12  # records of a stream; names of objects have no room for more
+_WORDS: Mapping[type, str] = {dict: "mapping", int: "whole number", str: "text"}
+
+T = TypeVar("T")
 Streams = Mapping[str, tuple[Record, ...]]
 
 
@@ -49,20 +55,22 @@ def parsed(lines: Iterable[str]) -> Streams:
     Raises:
         StoreError: the lines are not what ``exported`` made, or not all of it.
     """
-    rest = iter(lines)
+    rest = _read(lines)
     told = _header(next(rest, ""))
     found: dict[str, list[Record]] = {name: [] for name in told}
     for number, line in enumerate(rest, start=2):
-        try:
-            data = json.loads(line)
-            record = Record(int(data["seq"]), str(data["run"]), data["body"].encode())
-            found[data["stream"]].append(record)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise _broken(f"Line {number} is not a record of a journal: {error!r}.") from error
+        with _clear(f"Line {number} is not a record of a journal"):
+            name, record = _record(_typed(dict, json.loads(line), "the line"))
+            if name not in found:
+                raise ValueError("line 1 does not tell of its stream")
+            found[name].append(record)
     for name, records in found.items():
-        whole = tuple(chained(records, name))
-        if (len(whole), whole and digest_of(whole[-1])) != told[name]:
-            raise _broken(f"Entries of {name} are missing in the file.")
+        with _clear(f"The journal of {name} in the file is not readable"):
+            whole = tuple(chained(records, name))
+        ending = (len(whole), whole and digest_of(whole[-1]))
+        # Nothing that was forgotten is exported, so the chain goes through all of them.
+        if len(whole) != len(records) or ending != told[name]:
+            raise _broken(f"Entries of {name} are missing in the file, or too many.")
     return {name: tuple(records) for name, records in found.items()}
 
 
@@ -89,6 +97,11 @@ def absorb(store: Store, streams: Streams, owner: Owner, clock: Clock) -> dict[s
             lease = acquire(store, name, owner, clock, patience=0.0)
             try:
                 _add(store, name, streams[name], _lacking(store, name, streams[name]))
+            except Conflict as error:  # a person's order, for which nobody needs the lease
+                raise StoreError(
+                    f"Somebody wrote into the journal of {name} meanwhile.",
+                    do="Look: rollout state list. Then import the file again.",
+                ) from error
             finally:
                 lease.release()
     return {name: len(records) for name, records in lacking.items()}
@@ -97,10 +110,17 @@ def absorb(store: Store, streams: Streams, owner: Owner, clock: Clock) -> dict[s
 def _lacking(store: Store, stream: str, records: Sequence[Record]) -> tuple[Record, ...]:
     """The records that follow what the store has; what both have of the stream must be the same."""
     for each in records:
-        read_entry(each)  # of no newer version, and whole
+        with _clear(f"Entry {each.seq} of {stream} in the file is not readable"):
+            _see_whole(read_entry(each))
     known = {each.seq: each for each in records}
     begin, end = start_of(records)[0], max(known, default=-1)
-    held = store.read(stream)
+    try:
+        held = store.read(stream)
+    except UnicodeEncodeError as error:  # half a character, as in a folder whose name is no UTF-8
+        raise StoreError(
+            f"This store cannot keep the name of {stream}.",
+            do="Nothing was written. Import into a store of another kind: --state URL",
+        ) from error
     both = [each for each in held if begin <= each.seq <= end]
     foreign = [each.seq for each in both if known.get(each.seq) != each]
     if not both and held and held[-1].seq > end:  # what could be compared was forgotten there
@@ -125,27 +145,90 @@ def _add(store: Store, stream: str, records: Sequence[Record], lacking: Sequence
         store.drop(stream, begin)
 
 
+def _read(lines: Iterable[str]) -> Iterator[str]:
+    """The lines; a file is decoded while it is read, so what is no text in it shows only here."""
+    number, rest = 0, iter(lines)
+    while True:
+        try:
+            line = next(rest, None)
+        except UnicodeDecodeError as error:
+            place = f", somewhere behind line {number}" if number else ""
+            raise _broken(f"The file is no UTF-8 text{place}.") from error
+        except OSError as error:
+            raise _broken(f"The file cannot be read: {error.strerror}.") from error
+        if line is None:
+            return
+        number += 1
+        yield line
+
+
 def _header(line: str) -> dict[str, tuple[int, str]]:
     """How many entries of each stream follow, and the digest of its last."""
-    try:
-        head: dict[str, Any] = json.loads(line)
-        kind, version = head["rollout"], int(head["format"])
-        streams = head["streams"]
+    with _clear("The file does not begin as an exported journal does"):
+        head = _typed(dict, json.loads(line), "the line")
+        kind, version = head["rollout"], _typed(int, head["format"], "format")
         if kind != _KIND:
             raise ValueError(f"it says {kind}")
-    except (ValueError, KeyError, TypeError) as error:
-        raise _broken(f"The file does not begin as an exported journal does: {error!r}.") from error
     if version > FORMAT:
         raise StoreError(
             f"The file was written by a newer rollout (its format is {version}, this one knows up "
             f"to {FORMAT}).",
             do="Upgrade this one: pip install --upgrade rollout. Nothing was written.",
         )
-    return {name: (int(each["entries"]), str(each["head"])) for name, each in streams.items()}
+    with _clear("Line 1 does not tell what the file holds"):
+        streams = _typed(dict, head["streams"], "streams")
+        return {name: _ending(each) for name, each in streams.items()}
+
+
+def _record(data: Mapping[str, object]) -> tuple[str, Record]:
+    """A record, and the stream that it is of."""
+    seq, run = _typed(int, data["seq"], "seq"), _typed(str, data["run"], "run")
+    if seq >= MOST:
+        raise ValueError(f"no store has a place {seq}")
+    run.encode()  # our own names of runs have no half characters
+    body = _typed(str, data["body"], "body").encode()
+    return _typed(str, data["stream"], "stream"), Record(seq, run, body)
+
+
+def _ending(told: object) -> tuple[int, str]:
+    held = _typed(dict, told, "a stream")
+    return _typed(int, held["entries"], "entries"), _typed(str, held["head"], "head")
+
+
+def _see_whole(entry: Entry) -> None:
+    """See that an entry has what every reader of a journal counts on, beside event and state."""
+    _typed(int, entry.epoch, "epoch")
+    _typed(str, entry.by, "by")
+    if isinstance(entry.at, bool) or not math.isfinite(entry.at):
+        raise ValueError(f"at is no time: {entry.at}")
+
+
+def _typed(kind: type[T], value: object, what: str) -> T:
+    """The value, if it is of its type; to JSON True is no number."""
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise TypeError(f"{what} is no {_WORDS[kind]}")
+    return value
+
+
+@contextmanager
+def _clear(what: str) -> Iterator[None]:
+    """Whatever goes wrong with what the file says is told with its place."""
+    try:
+        yield
+    except RecursionError as error:
+        raise _broken(f"{what}: it is nested too deeply.") from error
+    except json.JSONDecodeError as error:
+        raise _broken(f"{what}: it is no JSON ({error.msg}).") from error
+    except KeyError as error:
+        raise _broken(f"{what}: it lacks {error}.") from error
+    except (ValueError, TypeError, AttributeError, OverflowError) as error:
+        raise _broken(f"{what}: {error}.") from error
 
 
 def _broken(what: str) -> StoreError:
-    return StoreError(what, do="Export it again: rollout state export --out FILE")
+    return StoreError(
+        what, do="Export it again where it came from: rollout state export --state URL --out FILE"
+    )
 
 
 def _line(data: Mapping[str, object]) -> str:

@@ -42,7 +42,14 @@ def readable(record: Record) -> Iterator[None]:
     """Whatever goes wrong with an entry's content is told with its place."""
     try:
         yield
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        OverflowError,
+        RecursionError,
+    ) as error:
         raise StoreError(
             f"Entry {record.seq} of the journal is not readable: {error!r}.",
             do="Restore the journal from a backup; nothing was changed.",
@@ -58,9 +65,10 @@ def start_of(records: Sequence[Record]) -> tuple[int, str]:
     found = (0, ORIGIN)
     for record in records:
         if _PRUNED in record.body:
-            event = body_of(record).get("event") or {}
-            if event.get(TAG) == "Pruned" and int(event["below"]) > found[0]:
-                found = int(event["below"]), str(event["digest"])
+            with readable(record):
+                event = body_of(record).get("event") or {}
+                if event.get(TAG) == "Pruned" and int(event["below"]) > found[0]:
+                    found = int(event["below"]), str(event["digest"])
     return found
 
 

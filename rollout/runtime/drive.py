@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from rollout.domain.auditing import SETTLE, alarming
+from rollout.domain.auditing import alarming, settles
 from rollout.domain.decide import decide
 from rollout.domain.decisions import Act, Ask, Decision, On, Question, Record, Rest, Wait
 from rollout.domain.endpoint import Effect, Seen
@@ -46,6 +46,7 @@ from rollout.runtime.patience import Patience, only_mirrored
 from rollout.runtime.probe import smoke, verify
 
 LOG_SIZE = 65536  # characters of a deployment's last words, kept in the journal
+UNSEEN = 60.0  # seconds that the audit of a run waits for an endpoint that cannot be read
 ALERT_EVERY = 10.0  # seconds between two alerts about an endpoint that is out of reach
 
 
@@ -54,11 +55,12 @@ def _nothing(label: str) -> None:
 
 
 class LateCall(Fenced):
-    """A runner learned that it had been taken over only after it had sent a call, ``effect``."""
+    """A runner of ``run`` learned that it had been taken over only after it had sent ``effect``."""
 
-    def __init__(self, fenced: Fenced, effect: Effect) -> None:
+    def __init__(self, fenced: Fenced, effect: Effect, run: Run) -> None:
         super().__init__(fenced.what, do=fenced.do)
         self.effect = effect
+        self.run = run
 
 
 @dataclass(slots=True)
@@ -108,7 +110,7 @@ class Driver:
             NotLoggedIn: the endpoint does not know who asks, and has not been touched yet.
             StoreError: the journal is out of reach; the endpoint stays as it is.
         """
-        began = self.clock.monotonic()
+        began, run = self.clock.monotonic(), self.journal.run
         try:
             while True:
                 run = self.journal.refresh()
@@ -126,9 +128,9 @@ class Driver:
                 if self._given_up(run, self.clock.monotonic() - began):
                     return self.journal.run
         except Fenced as error:
-            if self._sent is None:
+            if self._sent is None or run is None:
                 raise
-            raise LateCall(error, self._sent) from error
+            raise LateCall(error, self._sent, run) from error
         finally:
             self.meter.hearing.probes.stop()
             if self.load is not None:
@@ -327,7 +329,7 @@ class Driver:
         return None
 
     def _verify(self, run: Run) -> RollbackProbed:
-        if not run.tried:
+        if not run.tried and not run.collected:
             self._collect(run, run.candidate)
         if not self.plan.requests or not run.on_failure.verify_smoke:
             return RollbackProbed(ok=True, text="read back; the plan has no requests to send")
@@ -377,8 +379,8 @@ def _blind(run: Run, now: float) -> Decision:
     """What is due while the endpoint cannot be read: only a late rollback changes its word."""
     if run.phase is Phase.HELD and not run.share:
         return Rest()
-    if run.final and now >= (run.ended or 0.0) + SETTLE:
-        return Rest()  # whoever comes next audits it
+    if run.final and now >= settles(run.ended, run.sought) + UNSEEN:
+        return Rest()  # whoever comes next audits it; the run says that it was not done
     overdue = not run.checked and now >= run.since + run.on_failure.verify_within
     if run.phase is Phase.ROLLING_BACK and overdue:
         return Record(RollbackUnverified("The endpoint cannot be read."))

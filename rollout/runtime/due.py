@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from rollout.domain.auditing import SETTLE
+from rollout.domain.auditing import settles
 from rollout.domain.errors import StoreError
 from rollout.domain.outcome import code_of
 from rollout.domain.run import FINAL, Phase, Why
@@ -57,16 +57,13 @@ def standings(store: Store) -> Iterator[Standing]:
         if stream not in newest or record.seq > newest[stream].seq:
             newest[stream] = record
     for stream, record in newest.items():
-        state = _state(record)
-        if state is None:
-            yield Standing(stream, record.run, "?", "?", None, "")
-        elif state.get("phase", Phase.RUNNING.value) not in _FINAL:
-            yield _standing(stream, record, state, _number(state, "next_check"))
-        elif (state.get("loose") or state.get("landed")) and not state.get("leftover"):
-            ended = _number(state, "ended") or 0.0
-            yield _standing(stream, record, state, ended + SETTLE)  # late calls are looked for
-        elif _left(record, state):
-            yield replace(_standing(stream, record, state, None), left=True)
+        try:
+            with readable(record):
+                found = _found(stream, record)
+        except StoreError:  # or of a newer version
+            found = Standing(stream, record.run, "?", "?", None, "")
+        if found is not None:
+            yield found
 
 
 def left_alone(store: Store, me: Callable[[], Owner]) -> frozenset[str]:
@@ -79,6 +76,19 @@ def left_alone(store: Store, me: Callable[[], Owner]) -> frozenset[str]:
     found = (each for each in standings(store) if each.left)
     held = ((each.run, holder_of(store, each.stream, me)) for each in found)
     return frozenset(run for run, holder in held if holder is None or not holder.lives)
+
+
+def _found(stream: str, record: Record) -> Standing | None:
+    """The run of a stream's newest record; None: nothing happens to it any more."""
+    state = current(body_of(record))["state"]
+    if state.get("phase", Phase.RUNNING.value) not in _FINAL:
+        return _standing(stream, record, state, _number(state, "next_check"))
+    if (state.get("loose") or state.get("landed")) and not state.get("leftover"):
+        until = settles(_number(state, "ended"), _number(state, "sought"))
+        return _standing(stream, record, state, until)  # late calls are looked for
+    if _left(record, state):
+        return replace(_standing(stream, record, state, None), left=True)
+    return None
 
 
 def _left(record: Record, state: Mapping[str, object]) -> bool:
@@ -107,12 +117,3 @@ def _code(state: Mapping[str, object]) -> int:
 def _number(state: Mapping[str, object], name: str) -> float | None:
     found = state.get(name)
     return float(found) if isinstance(found, int | float) else None
-
-
-def _state(record: Record) -> Mapping[str, object] | None:
-    try:
-        with readable(record):
-            state = current(body_of(record))["state"]
-    except StoreError:  # or of a newer version
-        return None
-    return state if isinstance(state, dict) else None

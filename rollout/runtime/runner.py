@@ -86,7 +86,7 @@ class Runner:
                 self._drive(driver, store)
             run = driver.journal.refresh()
         except LateCall as late:
-            raise owned_up(late, lambda: self._seated(0.0)[0]) from late
+            raise owned_up(late, lambda: self._seated(0.0)[0], self._newest) from late
         finally:
             # A lease that cannot be let go falls silent: others wait a little longer.
             with suppress(StoreError):
@@ -95,6 +95,9 @@ class Runner:
         if run is None:
             raise StoreError("The journal is empty.", do="Begin a run: rollout apply PLAN")
         return run, course
+
+    def _newest(self) -> Run | None:
+        return Journal(self.store, self.endpoint.key, self.owner.name).refresh()
 
     def _seated(self, patience: float) -> tuple[Driver, OutlastingStore]:
         store, key = OutlastingStore(self.store, self.clock), self.endpoint.key

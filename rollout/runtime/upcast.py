@@ -23,6 +23,7 @@ Body = Mapping[str, Any]
 _SINCE = dict.fromkeys(
     (
         "ceiling",
+        "collected",
         "crashes",
         "first",
         "gone",
@@ -32,6 +33,7 @@ _SINCE = dict.fromkeys(
         "misses",
         "next_check",
         "restores",
+        "sought",
         "steady",
         "supersedes",
         "uncounted",

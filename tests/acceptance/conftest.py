@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -111,6 +112,12 @@ class Site:
         """The plan's endpoint, to be looked at."""
         value = api.read_plan(self.folder / plan, self.settings)
         return build(value, home=self.settings.home, clock=SystemClock())
+
+    def rests(self, plan: str) -> tuple[dict[str, int], dict[str, int], set[str]]:
+        """What the plan's endpoint has now: live shares, mirrored shares, deployments."""
+        with closing(self.endpoint(plan)) as endpoint:
+            seen = endpoint.observe()
+        return dict(seen.traffic), dict(seen.mirror), set(seen.deployments)
 
     def traffic(self, plan: str, rps: float) -> Traffic:
         """An independent client of the plan's endpoint."""

@@ -42,6 +42,7 @@ def test_a_loop_of_ticks_killed_at_random_ends_as_an_undisturbed_rollout(site: S
     assert any(isinstance(each, OwnerTook) and each.crashed for each in events)
     creations = [each for each in events if isinstance(each, Intended) and _creates(each)]
     assert len(creations) == 1
+    assert site.rests(plan) == ({"green": 100}, {}, {"green"})
 
 
 def _creates(event: Intended) -> bool:

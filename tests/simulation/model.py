@@ -1105,7 +1105,9 @@ def _wrong_split(
             return "2 traffic for another candidate than the plan's"
     smoked = [each for each in run.stages[: run.at] if isinstance(each.work, Smoke)]
     more = traffic.get("green", 0) > seen.traffic.get("green", 0) or "green" in mirror
-    if more and not smoked:  # what a person gave it may be lowered
+    # What a superseded run had brought is put back as it was; what a person gave may be lowered.
+    taken_over = bool(run.supersedes) and Split(traffic, mirror) in (run.expected, run.restores)
+    if more and not smoked and not taken_over:
         return "2 traffic before the smoke stage"
     return None
 
@@ -1131,7 +1133,10 @@ def _wrong_cleanup(run: Run, seen: Seen, name: str) -> str | None:
     restored = run.captured is not None and seen.traffic == run.captured.traffic
     if run.phase not in BACK or not restored or seen.mirror or not run.checked:
         return "6 the candidate is deleted before the rollback is shown to be back"
-    if found is None or found.run != run.id or run.on_failure.candidate != "delete":
+    taken_over = bool(run.supersedes) and run.created  # it carries the name of an earlier run
+    same = found is not None and bool(found.run) and found.digest == run.candidate_digest
+    ours = found is not None and (found.run == run.id or (taken_over and same))
+    if not ours or run.on_failure.candidate != "delete":
         return "6 a deployment is deleted that this run did not make"
     return None
 

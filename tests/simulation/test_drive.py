@@ -471,6 +471,26 @@ def test_errors_show_in_the_mirror_and_no_client_sees_one(scene):
     assert play.events(e.RollbackProbed)[-1].ok
 
 
+def test_the_next_runner_on_the_way_back_does_not_keep_the_logs_again(scene):
+    play = scene()
+    play.spoil("mirror 10", error_rate=0.2)
+
+    def dies(label):
+        if (
+            label == "after append"
+            and play.events(e.LogsCollected)
+            and not play.events(e.RolledBack)
+        ):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        play.apply(mark=dies)
+    assert not play.events(e.RollbackProbed)
+
+    assert play.apply().phase is Phase.ROLLED_BACK
+    assert len(play.events(e.LogsCollected)) == 1
+
+
 def test_errors_without_a_mirror_reach_few_clients(scene):
     play = scene(*UNMIRRORED)
     play.spoil("shift 10", error_rate=0.2)

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from rollout.domain import events as e
 from rollout.domain.auditing import SETTLE
-from rollout.domain.errors import StoreError
+from rollout.domain.endpoint import SetSplit
+from rollout.domain.errors import Fenced, Locked, StoreError
 from rollout.domain.outcome import exit_code
 from rollout.domain.plan import Plan
 from rollout.domain.run import Phase, Run
 from rollout.ports.observer import Alert, Appended, Notice
+from rollout.report.data import run_data
+from rollout.report.ending import Ending, explain
+from rollout.report.onward import next_command
 from rollout.runtime import begin, orders
+from rollout.runtime.audit import owned_up
 from rollout.runtime.begin import Course
+from rollout.runtime.drive import LateCall
 from rollout.runtime.journal import Journal, entries
 from rollout.runtime.lease import TTL, Before, Owner
 from rollout.runtime.outage import LONGEST
@@ -70,9 +77,10 @@ class Play(FakeObserver):
         self,
         mark: Callable[[str], None] = lambda _: None,
         stopping: Callable[[Run], bool] = lambda _: False,
+        endpoint: FakeEndpoint | None = None,
     ) -> Run:
         self.running = self.store()
-        endpoint = FakeEndpoint(self.plan, self.world)
+        endpoint = endpoint or FakeEndpoint(self.plan, self.world)
 
         def own(journal: Journal, before: Before) -> Course:
             standing = begin.stand(self.plan, endpoint, journal.refresh())
@@ -107,6 +115,19 @@ class Play(FakeObserver):
 
         self.apply(dying)
 
+    def thaws(
+        self,
+        call: int,
+        meanwhile: Callable[[], object],
+        stopping: Callable[[Run], bool] = lambda _: False,
+    ) -> Fenced:
+        """A runner that stands still with its so manieth call on its lips, while others go on."""
+        endpoint = Thawing(self.plan, self.world)
+        endpoint.at, endpoint.meanwhile = call, meanwhile
+        with pytest.raises(Fenced) as told:
+            self.apply(stopping=stopping, endpoint=endpoint)
+        return told.value
+
     def order(self, order: e.Order) -> None:
         store = self.store()
         orders.give(store, orders.find_run(store, None), order, "eve")
@@ -119,6 +140,21 @@ class Play(FakeObserver):
     def deployments(self) -> set[str]:
         with self.world.change() as real:
             return set(real.deployments)
+
+
+class Thawing(FakeEndpoint):
+    """Stands still once, behind the last look at the lease."""
+
+    at = 0
+    meanwhile: Callable[[], object]
+    calls = 0
+
+    def _called(self, op, deed):
+        if op == "perform":
+            self.calls += 1
+            if self.calls == self.at:
+                self.meanwhile()
+        return super()._called(op, deed)
 
 
 @pytest.fixture
@@ -227,6 +263,111 @@ def test_a_run_that_nobody_took_over_is_not_audited(play):
     play.apply()
 
     assert not any(isinstance(each, e.Audited) for each in play.story)
+
+
+# --- the late runner itself ------------------------------------------------------------------
+
+
+def _rolled_back_meanwhile(play):
+    """Another one takes over, a person aborts, all is over and audited; then the mirror comes."""
+
+    def others():
+        play.order(e.AbortOrdered("eve"))
+        assert play.apply().phase is Phase.ROLLED_BACK
+        play.world.stand_by("green")  # else the service would refuse the mirror
+
+    return others
+
+
+def test_the_late_runner_undoes_its_own_call(play):
+    told = play.thaws(3, _rolled_back_meanwhile(play))
+
+    assert "nothing of it is left" in told.what
+    assert play.world.splits[-2:] == ["blue 100 | green 50", "blue 100"]
+
+
+def test_a_late_runner_that_is_told_to_leave_says_that_it_did_not_look(play):
+    def landed(run):
+        return run.final and play.world.splits[-1] == "blue 100 | green 50"
+
+    told = play.thaws(3, _rolled_back_meanwhile(play), landed)
+
+    run = orders.find_run(play.store(), None).run
+    assert landed(run)
+    assert run.unaudited
+    assert "could not be looked for" in told.what
+    assert told.do == f"Let it be looked for again: rollout tick {run.id}"
+    assert not play.apply().unaudited
+    assert play.world.splits[-1] == "blue 100"
+
+
+def test_a_late_runner_whose_first_look_fails_looks_again(play):
+    others = _rolled_back_meanwhile(play)
+
+    told = play.thaws(3, lambda: (others(), play.clock.after(0.0, lambda: play.world.away(20.0))))
+
+    assert "nothing of it is left" in told.what
+    assert play.world.splits[-1] == "blue 100"
+
+
+def test_an_audit_of_an_endpoint_that_stays_away_is_left_to_the_next_and_says_so(play):
+    play.freeze_before(3)
+    play.order(e.AbortOrdered("eve"))
+    play.when(e.RolledBack, lambda: play.world.away(3600.0))
+
+    run = play.apply()
+
+    assert (run.phase, exit_code(run), run.unaudited) == (Phase.ROLLED_BACK, 14, True)
+    assert "It was not looked for to the end." in str(explain(Ending(run)))
+    assert next_command(run) == f"Let late calls be looked for: rollout tick {run.id}"
+    assert run_data(run)["late_calls"] == "not_looked_for"
+    play.clock.sleep(3600.0)
+    _land(play)
+    assert not play.apply().unaudited
+    assert play.world.splits[-1] == "blue 100"
+
+
+def test_what_a_late_call_did_to_a_run_that_kept_its_traffic_is_told(play):
+    play.freeze_before(5)  # all of it
+    play.order(e.AbortOrdered("eve", keep_traffic=True))
+    play.world.by_hand({"green": 100})
+
+    run = play.apply(stopping=lambda run: False)
+
+    (audited,) = [each for each in play.story if isinstance(each, e.Audited)]
+    assert not audited.ok
+    assert "made the split green 100; it was blue 50 green 50" in audited.text
+    assert audited.text in play.alerts
+    assert (run.unaudited, play.world.splits[-1]) == (False, "green 100")
+
+
+def test_a_late_call_into_the_time_of_a_later_run_promises_no_repair(play):
+    play.apply()
+    old = orders.find_run(play.store(), None).run
+    later = replace(old, id="r-later", phase=Phase.RUNNING)
+    late = LateCall(Fenced("Taken over.", do="Stop."), SetSplit(*MIRROR), old)
+
+    def again():
+        raise Locked("Driven.", do="Wait.")
+
+    assert "undoes what came of it" in (owned_up(late, again, lambda: old).do or "")
+    assert "may be held for a change by hand. Look: rollout drift r-later" in (
+        owned_up(late, again, lambda: later).do or ""
+    )
+
+
+def test_a_late_runner_whose_journal_is_away_says_what_it_could_not_do(play):
+    play.apply()
+    run = orders.find_run(play.store(), None).run
+    late = LateCall(Fenced("Taken over.", do="Stop."), SetSplit(*MIRROR), run)
+
+    def again():
+        raise StoreError("The journal did not answer.", do="Wait.")
+
+    told = owned_up(late, again, lambda: run)
+
+    assert "could not be looked for: The journal did not answer." in told.what
+    assert told.do == f"Let it be looked for again: rollout tick {run.id}"
 
 
 # --- a store that is out of reach ----------------------------------------------------------

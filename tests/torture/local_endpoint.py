@@ -59,6 +59,7 @@ def test_a_good_candidate_is_promoted_without_a_failed_request(site: Site) -> No
     assert code == 0, (site.folder / "runner.out").read_text()[-3000:]
     assert died > len(site.run().stages)
     assert site.run().phase is Phase.COMPLETED
+    assert site.rests(plan) == ({"green": 100}, {}, {"green"})
     assert clients.failed() == []
 
 
@@ -74,6 +75,7 @@ def test_a_bad_candidate_is_rolled_back(site: Site) -> None:
     assert code == 10, (site.folder / "runner.out").read_text()[-3000:]
     assert died > 5
     assert site.run().phase is Phase.ROLLED_BACK
+    assert site.rests(plan)[:2] == ({"blue": 100}, {})
 
 
 @pytest.mark.timeout(1200)
@@ -92,4 +94,5 @@ def test_an_aborted_run_goes_back_without_a_failed_request(site: Site) -> None:
 
     assert code == 14, (site.folder / "runner.out").read_text()[-3000:]
     assert site.run().phase is Phase.ROLLED_BACK
+    assert site.rests(plan)[:2] == ({"blue": 100}, {})
     assert clients.failed() == []

@@ -12,6 +12,7 @@ Four rules of SQLite shape this module:
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import sqlite3
@@ -23,7 +24,8 @@ from typing import TYPE_CHECKING, Any
 
 from rollout.adapters.clock import SystemClock
 from rollout.adapters.stores.forks import around_forks
-from rollout.domain.errors import StoreError, UsageError
+from rollout.domain.addresses import no_file
+from rollout.domain.errors import StoreError
 from rollout.ports.store import Conflict, LeaseRecord, Record
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ _URL = re.compile(r"sqlite:///(?!~|:memory:)([^?\0]*[^?\0/])")
 _MINE = int.from_bytes(b"roll")  # marks the file as ours among all SQLite files
 _DDL_VERSION = 1
 _BUSY_SECONDS = 10
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)  # FAT, exFAT, some mounts
 
 # Records average 2 KB. WITHOUT ROWID would push each into an overflow page: twice the file.
 _DDL = f"""
@@ -95,14 +98,8 @@ _TROUBLE = {
         f"stayed locked by another process for {_BUSY_SECONDS} seconds.",
         "Look who holds it (lsof shows it), then repeat the command.",
     ),
-    sqlite3.SQLITE_PROTOCOL: (
-        "is in use by too many processes at once.",
-        "Repeat the command.",
-    ),
-    sqlite3.SQLITE_NOTADB: (
-        "is not a SQLite database.",
-        f"Move that file away {_ELSEWHERE}",
-    ),
+    sqlite3.SQLITE_PROTOCOL: ("is in use by too many processes at once.", "Repeat the command."),
+    sqlite3.SQLITE_NOTADB: ("is not a SQLite database.", f"Move that file away {_ELSEWHERE}"),
     sqlite3.SQLITE_CORRUPT: (
         "is damaged.",
         "Copy it and its -wal file to a safe place, then restore a backup or try: sqlite3 .recover",
@@ -129,10 +126,7 @@ def build(url: str, *, create: bool = True, clock: Clock | None = None) -> Sqlit
     """
     named = _URL.fullmatch(url)
     if named is None:
-        raise UsageError(
-            f"{url!r} names no journal file.",
-            do="Write sqlite:///folder/file.db or sqlite:////absolute/folder/file.db.",
-        )
+        raise no_file()
     path = Path(named[1]).absolute()
     if create:
         _make(path)
@@ -361,12 +355,23 @@ def _make(path: Path) -> None:
         draft = path.with_name(f".{path.name}.{os.urandom(6).hex()}")
         try:
             _fill(draft)
-            with suppress(FileExistsError):
-                path.hardlink_to(draft)
+            _link(path, draft)
         finally:
             for suffix in ("", "-journal", "-wal", "-shm"):
                 draft.with_name(draft.name + suffix).unlink(missing_ok=True)
         _sync(path.parent)
+
+
+def _link(path: Path, draft: Path) -> None:
+    """Gives the draft its name. A rename would do so everywhere, but over a rival's journal, too."""
+    try:
+        with suppress(FileExistsError):
+            path.hardlink_to(draft)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        what = f"The journal {path} cannot be made: its file system has no hard links."
+        raise StoreError(what, do="Name one on another file system with --state.") from error
 
 
 def _fill(draft: Path) -> None:

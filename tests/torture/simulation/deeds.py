@@ -10,6 +10,7 @@ from rollout.domain.endpoint import Condition
 from rollout.domain.run import Split
 from tests.fakes.endpoint import Deployment, Reality, Shared, World
 from tests.torture.simulation.ports import Ground
+from tests.torture.simulation.scheduling import Scheduler
 
 LONG, HOUR = 60.0, 3600.0
 BAD = 0.9  # of a bad candidate's answers are errors
@@ -202,3 +203,19 @@ class Fate:
 
 def _quiet(real: Reality, now: float) -> bool:
     return real.exists and real.goal.at <= now
+
+
+def draw_world(scheduler: Scheduler, chance: Random) -> World:
+    """An endpoint that could be anybody's, with its habits."""
+    world = World(scheduler, rps=chance.choice((6.0, 12.0)), seed=chance.randrange(1 << 30))
+    world.create_seconds = chance.uniform(0.5, 8.0)
+    world.update_seconds = chance.uniform(0.5, 5.0)
+    world.delete_seconds = chance.uniform(0.5, 5.0)
+    world.split_seconds = chance.choice((0.0, 0.5, 3.0))
+    if chance.random() < 0.85:
+        world.serve("blue")
+        if chance.random() < 0.1:
+            world.stand_by("green", run=chance.choice((None, "r-0")), digest="older")
+    if chance.random() < 0.25:
+        world.behave("green", error_rate=chance.choice((0.2, 0.5, 0.95)))
+    return world

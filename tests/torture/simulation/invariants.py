@@ -81,8 +81,9 @@ def _allowed(run: Run) -> int:
     shares = [
         each.work.percent for each in run.stages[: run.at + 1] if isinstance(each.work, Shift)
     ]
-    captured = run.captured.traffic.get(run.candidate, 0) if run.captured else 0
-    return max([0, captured, *shares])
+    taken_over = (run.expected, run.restores) if run.supersedes else ()
+    splits = [each for each in (run.captured, *taken_over) if each is not None]
+    return max([0, *shares, *(each.traffic.get(run.candidate, 0) for each in splits)])
 
 
 def wrong_story(story: Sequence[Entry], plan: Plan) -> Iterator[str]:

@@ -61,6 +61,12 @@ def draw_plan(chance: Random) -> Plan:
     return replace(made, digest=hashlib.sha256(repr(made).encode()).hexdigest())
 
 
+def edited(chance: Random, plan: Plan) -> Plan:
+    """The same rollout of the same candidate, by other stages and gates."""
+    other = replace(draw_plan(chance), endpoint=plan.endpoint)
+    return replace(other, digest=hashlib.sha256(repr(other).encode()).hexdigest())
+
+
 def _prepared(chance: Random) -> list[Stage]:
     stages = [Stage("bootstrap", Bootstrap())]
     if chance.random() < 0.3:

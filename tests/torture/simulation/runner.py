@@ -27,11 +27,23 @@ Leave = Callable[[Run, "Runner"], None]
 
 
 class Runner:
-    """One process; ``leaving`` asks it to go in good order."""
+    """One process; ``leaving`` asks it to go in good order.
+
+    Args:
+        number: Its name.
+        company: Where it belongs.
+        chance: For what kind of machine it is on.
+        plan: What it drives.
+        supersede: Whether the plan takes the place of another one's open run.
+    """
 
     task: Task
 
-    def __init__(self, number: int, company: Company, chance: Random) -> None:
+    def __init__(
+        self, number: int, company: Company, chance: Random, plan: Plan, *, supersede: bool
+    ) -> None:
+        self.plan = plan
+        self._supersede = supersede
         self.name = f"runner {number}"
         self.leaving = False
         self.owner = ""
@@ -64,7 +76,7 @@ class Runner:
             ground.note(f"leaves the run {run.phase.value}")
 
     def _apply(self) -> Run:
-        company, plan = self._company, self._company.plan
+        company, plan = self._company, self.plan
         clock = LocalClock(company.ground.scheduler, self._ahead)
         store = UnsteadyStore(company.ground)
         endpoint = UnsteadyEndpoint(plan, company.world, company.ground, self.name, self._wrote)
@@ -77,7 +89,8 @@ class Runner:
         )
 
         def own(journal: Journal, before: Before) -> Course:
-            standing = begin.stand(plan, endpoint, journal.refresh())
+            run = journal.refresh()
+            standing = begin.stand(plan, endpoint, run, supersede=self._supersede)
             if standing.course is not Course.NOTHING:
                 begin.own(plan, endpoint, journal, standing, "ada", before)
             return standing.course
@@ -112,7 +125,7 @@ class Company:
     Args:
         ground: The story's.
         world: The endpoint.
-        plan: What they drive.
+        lots: Of their machines.
         watch: Told of each write that the endpoint accepts.
         left: Told when one leaves a run that waits.
         max_wait: Seconds, as ``rollout apply`` has it; 0 is a tick; None: they stay. It may change.
@@ -122,23 +135,22 @@ class Company:
         self,
         ground: Ground,
         world: World,
-        plan: Plan,
+        lots: Random,
         watch: Watch,
         left: Leave,
         max_wait: float | None,
     ) -> None:
         self.ground = ground
         self.world = world
-        self.plan = plan
         self.watch = watch
         self.left = left
         self.max_wait = max_wait
         self._tasks: dict[int, Task] = {}
-        self._chance = Random(str(plan.digest))  # noqa: S311
+        self._chance = lots
 
-    def start(self, number: int) -> Runner:
+    def start(self, number: int, plan: Plan, *, supersede: bool = False) -> Runner:
         """A new process of that number."""
-        runner = Runner(number, self, self._chance)
+        runner = Runner(number, self, self._chance, plan, supersede=supersede)
         runner.task = self.ground.scheduler.spawn(runner.name, runner.live)
         self._tasks[number] = runner.task
         return runner

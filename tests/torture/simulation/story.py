@@ -18,16 +18,18 @@ from rollout.domain.decide import decide
 from rollout.domain.decisions import Decision, Record
 from rollout.domain.endpoint import Effect, Seen
 from rollout.domain.errors import RolloutError
+from rollout.domain.plan import Plan
 from rollout.domain.run import Phase, Run, Split
+from rollout.domain.unguarded import abandoned
 from rollout.ports.store import Store
 from rollout.runtime import drive, orders
 from rollout.runtime.journal import Entry, entries, read_entry
-from tests.fakes.endpoint import FakeEndpoint, World
+from tests.fakes.endpoint import FakeEndpoint
 from tests.fakes.store import FakeStore
 from tests.simulation.model import patched
 from tests.torture.simulation import invariants
-from tests.torture.simulation.deeds import Fate
-from tests.torture.simulation.plans import APPROVERS, draw_plan
+from tests.torture.simulation.deeds import Fate, draw_world
+from tests.torture.simulation.plans import APPROVERS, draw_plan, edited
 from tests.torture.simulation.ports import Ground, UnsteadyStore
 from tests.torture.simulation.runner import Company, Runner, approving
 from tests.torture.simulation.scheduling import Scheduler, Task
@@ -91,14 +93,22 @@ class Story:
         self.seed = seed
         self.chance = Random(f"{seed} story")  # noqa: S311
         drawn = draw_plan(self.chance)
-        self.plan = replace(drawn, endpoint=replace(drawn.endpoint, name=endpoint))
+        first = replace(drawn, endpoint=replace(drawn.endpoint, name=endpoint))
+        self.edited = edited(Random(f"{seed} edit"), first)  # noqa: S311
+        self.plans = {each.digest: each for each in (first, self.edited)}
+        self.plan = first
         scheduler = Scheduler(Random(f"{seed} turns"))  # noqa: S311
         self.ground = Ground(scheduler, troubles or Troubles(seed), store or FakeStore())
-        self.world = _world(scheduler, self.chance)
+        self.world = draw_world(scheduler, self.chance)
         self.fate = Fate(self.ground, self.world, Random(f"{seed} fate"))  # noqa: S311
         max_wait = self.chance.choice((None, None, None, 0.0, 5.0))
         self.company = Company(
-            self.ground, self.world, self.plan, self._written, self._left, max_wait
+            self.ground,
+            self.world,
+            Random(first.digest),  # noqa: S311
+            self._written,
+            self._left,
+            max_wait,
         )
         self.stream = FakeEndpoint(self.plan, self.world).key
         self.late: dict[str, int] = {}
@@ -160,8 +170,10 @@ class Story:
             case "second runner":
                 self.start()
             case "runner leaves":
-                for each in self.running():
-                    each.leaving = True
+                self._dismiss()
+            case "plan edited":
+                self._dismiss()
+                self.ground.scheduler.after(5.0, self._supersede)
             case _:
                 what = self.fate.deeds[kind]()
                 if what is not None:
@@ -174,8 +186,7 @@ class Story:
         self.company.max_wait = None
         self.ground.note("trouble is over", "world")
         scheduler = self.ground.scheduler
-        for each in self.running():
-            each.leaving = True
+        self._dismiss()
         for _ in range(ROUNDS):
             while self.running():
                 scheduler.sleep(5.0)
@@ -190,10 +201,26 @@ class Story:
     # --- runners ---
 
     def start(self) -> Runner:
-        """Another process begins."""
-        runner = self.company.start(len(self.runners) + 1)
+        """Another process begins, with the plan of the run that is there."""
+        run = self._run()
+        if run is not None:
+            self.plan = self.edited if abandoned(run) else self.plans[run.digest]
+        return self._starts(self.plan)
+
+    def _supersede(self) -> None:
+        """Somebody applies an edited plan in the place of the run that is open."""
+        if self._open() and not self.ground.troubles.calm:
+            self._starts(self.edited, supersede=True)
+
+    def _starts(self, plan: Plan, *, supersede: bool = False) -> Runner:
+        runner = self.company.start(len(self.runners) + 1, plan, supersede=supersede)
         self.runners.append(runner)
         return runner
+
+    def _dismiss(self) -> None:
+        """Everybody who runs is asked to leave."""
+        for each in self.running():
+            each.leaving = True
 
     def _still(self) -> bool:
         """Whether all who run stand still, so that somebody might start another."""
@@ -320,7 +347,7 @@ class Story:
     def _left(self, run: Run, runner: Runner) -> None:
         """A runner leaves a run that waits, as far as its plan lets it."""
         with self.world.change() as real:
-            broken = invariants.wrong_leave(run, self.plan, real)
+            broken = invariants.wrong_leave(run, runner.plan, real)
         late = bool(run.loose or run.landed or any(self.late.values()))
         knows = self.fate.by_hand_at < runner.looked_at and not runner.blind and not late
         if broken is not None and knows:
@@ -341,7 +368,8 @@ class Story:
 
     def _open(self) -> bool:
         run = self._run()
-        return run is None or not run.final or (run.unaudited and not run.leftover)
+        open_still = run is None or not run.final or (run.unaudited and not run.leftover)
+        return open_still or (run is not None and abandoned(run))
 
     def check(self) -> None:
         """Hold the journal and the endpoint against what must be when a run is over."""
@@ -349,7 +377,7 @@ class Story:
         ids = dict.fromkeys(each.state.id for each in story)
         for run_id in ids:
             own = [each for each in story if each.state.id == run_id]
-            for broken in invariants.wrong_story(own, self.plan):
+            for broken in invariants.wrong_story(own, self.plans[own[0].state.digest]):
                 self.ground.breaks(broken)
         run = story[-1].state
         looked = max((each.looked_at for each in self.runners), default=0.0)
@@ -367,18 +395,3 @@ class Story:
     def _lines(self) -> Iterator[str]:
         for at, who, what in self.ground.log[-LINES:]:
             yield f"{at:8.1f}  {who:10} {what}"
-
-
-def _world(scheduler: Scheduler, chance: Random) -> World:
-    world = World(scheduler, rps=chance.choice((6.0, 12.0)), seed=chance.randrange(1 << 30))
-    world.create_seconds = chance.uniform(0.5, 8.0)
-    world.update_seconds = chance.uniform(0.5, 5.0)
-    world.delete_seconds = chance.uniform(0.5, 5.0)
-    world.split_seconds = chance.choice((0.0, 0.5, 3.0))
-    if chance.random() < 0.85:
-        world.serve("blue")
-        if chance.random() < 0.1:
-            world.stand_by("green", run=chance.choice((None, "r-0")), digest="older")
-    if chance.random() < 0.25:
-        world.behave("green", error_rate=chance.choice((0.2, 0.5, 0.95)))
-    return world

@@ -42,6 +42,7 @@ DEEDS = {
     "approval": 0.1,
     "second runner": 0.03,
     "runner leaves": 0.02,
+    "plan edited": 0.01,
 }
 KINDS = (*CALLS, *DEEDS)
 

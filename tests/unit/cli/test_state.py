@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 
 import pytest
 
@@ -165,6 +166,45 @@ def test_an_export_overwrites_nothing(done, tmp_path):
 def test_a_file_that_is_none_is_refused(scene):
     assert scene.call("state", "import", "nowhere.jsonl").code == 64
     assert scene.call("state", "import", "plan.yaml").code == 1
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\x89PNG\r\n\xff",
+        b'{"rollout":"journal","format":1,"streams":[1]}\n',
+        b'{"rollout":"journal","format":1,"streams":{"fake/churn":{}}}\n',
+        b"[" * 100_000,
+    ],
+    ids=lambda content: content[-12:].decode("latin-1"),
+)
+def test_what_is_no_export_is_an_error_and_no_fault(scene, monkeypatch, content):
+    monkeypatch.setattr(tempfile, "tempdir", str(scene.folder))
+    (scene.folder / "journal.jsonl").write_bytes(content)
+
+    told = scene.call("state", "import", "journal.jsonl")
+
+    assert told.code == 1
+    assert "rollout state export --state URL --out FILE" in told.err
+    assert "itself failed" not in told.err
+    assert list(scene.folder.glob("rollout-*.txt")) == []
+
+
+def test_bytes_that_are_no_text_are_told_with_their_line(done):
+    exported = done.call("state", "export").out.encode().splitlines()
+    done.shelf = Shelf()
+    for number, line in (
+        (4, exported[3][:-2] + b'\xff"}'),
+        (3, b"\x00\xff\xfe"),
+    ):
+        broken = [*exported[: number - 1], line, *exported[number:]]
+        (done.folder / "journal.jsonl").write_bytes(b"\n".join(broken))
+
+        told = done.call("state", "import", "journal.jsonl")
+
+        assert told.code == 1
+        assert f"Error: Line {number} is not a record of a journal: " in told.err
+        assert done.shelf.events == {}
 
 
 # --- prune ---

@@ -148,7 +148,7 @@ def test_nothing_changes_a_run_that_is_over(phase: Phase, event: e.Event) -> Non
         (e.ShareRestored, {Phase.RUNNING}),
         (e.Unwatched, set()),
         (e.Left, {*OPEN, *BACK}),
-        (e.LogsCollected, set()),
+        (e.LogsCollected, set(BACK)),
         (e.AnswersDiffered, set()),
     ],
 )

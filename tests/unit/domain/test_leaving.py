@@ -98,6 +98,12 @@ def test_a_runner_that_stays_for_the_candidates_users_says_so(guard: Guard, says
     assert bool(stays(watched(), holding(watched()), guard)) is says
 
 
+def test_a_runner_stays_and_says_so_where_the_baseline_can_take_nothing_over() -> None:
+    dead = seen_of(BLUE_90, blue=condition(BLUE, Condition.FAILED))
+
+    assert "blue can take none of them over" in (stays(watched(), dead, FIVE) or "")
+
+
 # --- lowering ---------------------------------------------------------------------------
 
 

@@ -27,6 +27,7 @@ def test_a_run_in_short() -> None:
         "ended": "2027-01-15T08:59:35.000Z",
         "next_check_at": None,
         "waits_for": None,
+        "late_calls": None,
         "exposure": {"requests": 376, "errors": 15},
         "cause": {
             "why": "gate_failed",

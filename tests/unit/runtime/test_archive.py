@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import json
+from contextlib import closing, suppress
+from itertools import pairwise
 
 import pytest
+from hypothesis import HealthCheck, given, settings, strategies as st
 
+from rollout.adapters.stores.sqlite import build
 from rollout.domain import events as e
-from rollout.domain.errors import Locked, NewerJournal, StoreError
-from rollout.ports.store import Record
+from rollout.domain.errors import Locked, NewerJournal, RolloutError, StoreError
+from rollout.ports.store import Conflict, Record
 from rollout.runtime.archive import absorb, exported, parsed
 from rollout.runtime.journal import Journal, entries
 from rollout.runtime.lease import Owner, acquire
@@ -18,6 +24,8 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.store import FakeStore
 from tests.unit.runtime.test_pruning import DAY, INTENDED, STREAM, Age
 
+DEEP = "[" * 100_000
+PRUNED = '{"v":2,"prev":"","event":{"is":"Pruned","below":1e999,"digest":""}}'
 ME = Owner({"user": "ada", "host": "desk", "pid": 1}, lambda _: False)
 
 
@@ -38,6 +46,26 @@ def target():
 
 def lines(store):
     return list(exported(store, store.streams()))
+
+
+def changed(text, number, **words):
+    """The lines, one of them with other values."""
+    line = json.dumps({**json.loads(text[number]), **words})
+    return [*text[:number], line, *text[number + 1 :]]
+
+
+def rewritten(text, entry, number=-1):
+    """The lines, an entry with other values, and the chain as if it had been written so."""
+    head, *records = map(json.loads, text)
+    at = number - 1 if number > 0 else len(records) - 1
+    records[at]["body"] = json.dumps({**json.loads(records[at]["body"]), **entry})
+    for before, each in pairwise(records):
+        if records.index(each) > at:
+            digest = hashlib.sha256(before["body"].encode()).hexdigest()
+            each["body"] = json.dumps({**json.loads(each["body"]), "prev": digest})
+    digest = hashlib.sha256(records[-1]["body"].encode()).hexdigest()
+    head["streams"][STREAM]["head"] = digest
+    return [json.dumps(each) for each in (head, *records)]
 
 
 def put(store, text):
@@ -162,19 +190,147 @@ def test_nothing_is_added_while_somebody_drives(age, target):
         (lambda text: [*text[:2], text[2].replace('\\"ada\\"', '\\"eve\\"'), *text[3:]], "follow"),
         (lambda text: [*text[:2], "{}", *text[3:]], "Line 3 is not a record"),
         (lambda text: [*text[:2], "", *text[3:]], "Line 3 is not a record"),
+        (lambda text: [*text[:2], "7", *text[3:]], "Line 3 .* the line is no mapping"),
+        (lambda text: [*text[:2], DEEP, *text[3:]], "Line 3 .* nested too deeply"),
+        (lambda text: changed(text, 2, seq=float("inf")), "Line 3 .* seq is no whole number"),
+        (lambda text: changed(text, 2, seq=True), "Line 3 .* seq is no whole number"),
+        (lambda text: changed(text, 2, seq=10**12), "Line 3 .* no store has a place"),
+        (lambda text: changed(text, 2, run=7), "Line 3 .* run is no text"),
+        (lambda text: changed(text, 2, run="\ud800"), "Line 3 .* can't encode"),
+        (lambda text: changed(text, 2, body={}), "Line 3 .* body is no text"),
+        (lambda text: changed(text, 2, body="\ud800"), "Line 3 .* can't encode"),
+        (lambda text: changed(text, 2, body=DEEP), "Entry 1 of the journal is not readable"),
+        (lambda text: changed(text, 2, body="[1]"), "Entry 1 of the journal is not readable"),
+        (lambda text: changed(text, 2, stream=[]), "Line 3 .* stream is no text"),
+        (lambda text: changed(text, 2, stream="other"), "line 1 does not tell of its stream"),
+        (lambda text: [*text, changed(text, 1, seq=-1)[1]], "are missing in the file, or too many"),
+        (lambda text: changed(text, 9, body=PRUNED), "Entry 8 of the journal is not readable"),
+        (lambda text: changed(text, 0, streams=[1]), "Line 1 .* streams is no mapping"),
+        (lambda text: changed(text, 0, streams={STREAM: 1}), "Line 1 .* a stream is no mapping"),
+        (lambda text: changed(text, 0, streams={STREAM: {}}), "Line 1 .* it lacks 'entries'"),
+        (lambda text: changed(text, 0, streams={STREAM: {"entries": "9"}}), "entries is no whole"),
+        (lambda text: changed(text, 0, streams={STREAM: {"entries": 9}}), "it lacks 'head'"),
+        (lambda text: changed(text, 0, format=float("inf")), "format is no whole number"),
+        (lambda _: [DEEP], "does not begin as .* nested too deeply"),
         (lambda text: text[1:], "does not begin as"),
         (lambda _: [], "does not begin as"),
         (lambda _: ["[]"], "does not begin as"),
         (lambda text: [text[0].replace('"format":1', '"format":2'), *text[1:]], "newer rollout"),
     ],
-    ids=["cut", "hole", "edited", "empty", "blank", "headless", "nothing", "list", "newer"],
+    ids=[
+        *("cut", "hole", "edited", "empty", "blank", "number", "deep", "seq infinite", "seq true"),
+        *("seq large", "run number", "run half", "body mapping", "body half", "body deep"),
+        *("body list", "stream list", "stream unknown", "seq negative", "below infinite"),
+        *("streams list", "stream number", "no entries", "entries text", "no head"),
+        *("format infinite", "head deep", "headless", "nothing", "list", "newer"),
+    ],
 )
 def test_a_broken_file_is_refused_before_anything_is_written(age, target, change, told):
-    with pytest.raises(StoreError, match=told):
+    with pytest.raises(StoreError, match=told) as caught:
         put(target, change(lines(age.store)))
 
+    assert caught.value.do
     assert target.streams() == ()
     assert target.lease(STREAM) is None
+
+
+@pytest.mark.parametrize(
+    ("entry", "told"),
+    [
+        ({"at": "noon"}, "Entry 8 of fake/.* must be real number"),
+        ({"at": float("nan")}, "Entry 8 of fake/.* at is no time"),
+        ({"at": 10**400}, "Entry 8 of fake/.* too large"),
+        ({"epoch": None}, "Entry 8 of fake/.* epoch is no whole number"),
+        ({"by": 7}, "Entry 8 of fake/.* by is no text"),
+        ({"event": 7}, "Entry 8 of the journal is not readable"),
+        ({"state": []}, "Entry 8 of the journal is not readable"),
+    ],
+    ids=str,
+)
+def test_an_entry_that_no_reader_could_use_is_refused(age, target, entry, told):
+    with pytest.raises(StoreError, match=told):
+        put(target, rewritten(lines(age.store), entry))
+
+    assert target.streams() == ()
+
+
+@pytest.mark.parametrize(
+    ("count", "told"),
+    [(0, r"no UTF-8 text\."), (3, r"no UTF-8 text, somewhere behind line 3\.")],
+)
+def test_what_is_no_text_is_told_with_its_place(age, target, count, told):
+    def decoded():
+        yield from lines(age.store)[:count]
+        yield b"\xff".decode()
+
+    with pytest.raises(StoreError, match=told):
+        put(target, decoded())
+
+
+def test_a_file_that_the_disk_does_not_give_is_told(age, target):
+    def cut():
+        yield lines(age.store)[0]
+        raise OSError(errno.EIO, "Input/output error")
+
+    with pytest.raises(StoreError, match="cannot be read: Input/output error"):
+        put(target, cut())
+
+
+def test_an_order_that_comes_meanwhile_is_told(age, target):
+    text = lines(age.store)
+    for each in age.store.read(STREAM)[:4]:
+        target.append(STREAM, each)
+
+    def overtaken(stream, record):
+        raise Conflict(f"{stream}: {record.seq} is taken")
+
+    target.append = overtaken
+
+    with pytest.raises(StoreError, match=r"meanwhile.*import the file again"):
+        put(target, text)
+
+    assert json.loads(target.lease(STREAM).body)["released"]
+
+
+def test_a_name_that_a_store_cannot_keep_is_told(age, target, tmp_path):
+    name = "local//home/\udcff/churn"  # a folder whose name is no UTF-8
+    text = [changed([each], 0, stream=name)[0] for each in lines(age.store)[1:]]
+    head = json.loads(lines(age.store)[0])
+    head["streams"] = {name: head["streams"][STREAM]}
+    text = [json.dumps(head), *text]
+
+    with (
+        closing(build(f"sqlite:///{tmp_path}/state.db")) as store,
+        pytest.raises(StoreError, match="cannot keep the name"),
+    ):
+        put(store, text)
+
+    assert put(target, text) == {name: 9}
+
+
+ODD = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),
+    lambda held: (
+        st.lists(held, max_size=2) | st.dictionaries(st.text(max_size=3), held, max_size=2)
+    ),
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
+@given(data=st.data(), odd=ODD)
+def test_whatever_stands_in_a_file_is_imported_or_told(age, data, odd):
+    text = lines(age.store)
+    number = data.draw(st.integers(0, len(text) - 1))
+    line = json.loads(text[number])
+    if number and data.draw(st.booleans()):
+        entry = json.loads(line["body"])
+        name = data.draw(st.sampled_from(sorted(entry)))
+        text = rewritten(text, {name: odd}, number)
+    else:
+        text = changed(text, number, **{data.draw(st.sampled_from(sorted(line))): odd})
+
+    with suppress(RolloutError):
+        put(FakeStore(), text)
 
 
 def test_entries_of_a_newer_version_leave_but_do_not_arrive(age, target):

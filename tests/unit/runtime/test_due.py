@@ -36,6 +36,10 @@ def stored(*runs: Run) -> FakeStore:
         ({"phase": Phase.UNVERIFIED}, True),
         ({"phase": Phase.ROLLED_BACK, "ended": NOW - SETTLE, "loose": LATE}, True),
         ({"phase": Phase.COMPLETED, "ended": NOW, "landed": LATE}, False),
+        (
+            {"phase": Phase.COMPLETED, "ended": NOW - SETTLE, "sought": NOW - 1, "loose": LATE},
+            False,
+        ),
     ],
 )
 def test_a_run_is_due_once_its_time_has_come(changes: dict[str, object], due: bool) -> None:
@@ -61,9 +65,20 @@ def test_only_the_newest_run_of_an_endpoint_is_looked_at() -> None:
     assert [each.run for each in standings(store)] == ["r-2"]
 
 
-def test_what_cannot_be_read_is_due_so_that_somebody_says_so() -> None:
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"not ours",
+        b"[" * 100_000,
+        b'{"v":2,"prev":"","state":[]}',
+        b'{"v":2,"prev":"","event":{},"state":{"phase":"held","cause":{"why":"later"}}}',
+        b'{"v":2,"prev":"","event":{},"state":{"phase":"aborted","cause":{"why":"superseded"}}}',
+    ],
+    ids=["text", "deep", "list", "why", "superseded"],
+)
+def test_what_cannot_be_read_is_due_so_that_somebody_says_so(body: bytes) -> None:
     store = stored(run())
-    store.append("fake/1", Record(0, "r-9", b"not ours"))
+    store.append("fake/1", Record(0, "r-9", body))
 
     assert Standing("fake/1", "r-9", "?", "?", None, "") in list(standings(store))
 

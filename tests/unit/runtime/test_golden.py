@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from itertools import pairwise
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from rollout.domain import events as e
 from rollout.domain.advance import advance
+from rollout.domain.codec import TAG
 from rollout.domain.run import Phase
 from rollout.runtime import archive, orders
 from rollout.runtime.journal import entries
@@ -43,6 +45,23 @@ def test_every_version_up_to_this_one_has_its_journals():
     kept = {path.parent.name for path in JOURNALS}
 
     assert kept == {f"journal-v{version}" for version in range(1, VERSION + 1)}
+
+
+def test_every_kind_of_event_is_in_the_journals_of_this_version():
+    folder = f"journal-v{VERSION}"
+    kept = set()
+    for path in (FOLDER / folder).glob("*.jsonl"):
+        with path.open(encoding="utf-8") as lines:
+            streams = archive.parsed(lines)
+        kept |= {json.loads(each.body)["event"][TAG] for each in streams[STREAM]}
+
+    missing = {each.__name__ for each in get_args(e.Event)} - kept
+
+    assert not missing, (
+        f"No journal has {', '.join(sorted(missing))}. Tell a story with it in "
+        f"tests/golden/make_{VERSION}.py, then make them all: "
+        f".venv/bin/python -m tests.golden.make_{VERSION} tests/golden/{folder}"
+    )
 
 
 @pytest.mark.parametrize("path", JOURNALS, **NAMED)

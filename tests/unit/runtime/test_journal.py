@@ -67,6 +67,23 @@ def test_a_run_is_read_back_from_one_record(shelf, journal):
     assert another(shelf).refresh() == expected
 
 
+def test_a_run_is_resumed_by_one_read_however_long_it_is(shelf, journal, monkeypatch):
+    for _ in range(50):
+        journal.append(INTENDED)
+    asked = []
+    for name in ("last", "read", "tails", "streams", "lease"):
+        real = getattr(FakeStore, name)
+
+        def counted(self, *given, real=real, name=name, **options):
+            asked.append(name)
+            return real(self, *given, **options)
+
+        monkeypatch.setattr(FakeStore, name, counted)
+
+    assert another(shelf).refresh() == journal.run
+    assert asked == ["last"]
+
+
 def test_an_empty_journal_has_no_run(store):
     journal = Journal(store, STREAM, "ada")
 

@@ -63,11 +63,26 @@ def refused(url, say, **options):
 
 class TestAddress:
     @pytest.mark.parametrize(
-        "url", ["az://", "s3:///prefix", "gs:bucket", "az://c/../x", "s3://b//x", "s3://b/a b"]
+        "url",
+        [
+            "az://",
+            "s3:///prefix",
+            "gs:bucket",
+            "az://c/../x",
+            "az://c/.",
+            "s3://b//x",
+            "s3://b/a b",
+        ],
     )
     def test_what_names_no_container_is_refused(self, url):
         with pytest.raises(UsageError, match=r"names no|is no URL"):
             build(url)
+
+    def test_an_address_that_is_refused_is_not_repeated(self):
+        with pytest.raises(UsageError, match="names no container") as caught:
+            build("AZ://container/s3cret")
+
+        assert "s3cret" not in str(caught.value)
 
     def test_a_prefix_may_be_left_out(self, url):
         with closing(build(url)) as store:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sqlite3
@@ -104,9 +105,10 @@ class TestAddress:
     def test_what_names_no_file_is_refused(self, url, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
 
-        with pytest.raises(UsageError, match="names no journal file"):
+        with pytest.raises(UsageError, match="names no journal file") as caught:
             build(url)
 
+        assert "a.db" not in str(caught.value).replace("file.db", "")
         assert list(tmp_path.iterdir()) == []
 
 
@@ -164,6 +166,29 @@ class TestMaking:
 
         with closing(build(f"sqlite:///{path}")) as store:
             assert len(store.read("s")) == 1
+
+    @pytest.mark.parametrize("number", [errno.EPERM, errno.ENOTSUP, errno.ENOSYS])
+    def test_a_file_system_without_hard_links_is_told_as_that(self, path, monkeypatch, number):
+        def refused(*_):
+            raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr(Path, "hardlink_to", refused)
+
+        with pytest.raises(StoreError, match="has no hard links") as caught:
+            build(f"sqlite:///{path}")
+
+        assert "--state" in caught.value.do
+        assert "may write" not in str(caught.value)
+        assert list(path.parent.iterdir()) == []
+
+    def test_another_trouble_of_linking_stays_what_it_is(self, path, monkeypatch):
+        def refused(*_):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(Path, "hardlink_to", refused)
+
+        with pytest.raises(StoreError, match="cannot be reached: No space left on device"):
+            build(f"sqlite:///{path}")
 
 
 MODES = {"journal_mode": "wal", "synchronous": 2, "busy_timeout": 10_000, "fullfsync": 1}

@@ -59,10 +59,10 @@ def understood(url: str) -> tuple[str, str, str]:
     """
     refuse_secrets(url)
     named = _URL.fullmatch(url)
-    if named is None or set(named[3].split("/")) & {".", ".."}:
-        kind = url.partition(":")[0]
-        raise UsageError(
-            f"{url!r} names no {container(kind)} with a prefix.",
+    if named is None:
+        kind = url.partition(":")[0].lower()
+        raise UsageError(  # without the address: what makes it none may be a secret
+            f"--state names no {container(kind)} with a prefix.",
             do=f"Write {kind}://{container(kind)}/prefix, the prefix of letters, digits, and -_=.",
         )
     return named[1], named[2], named[3].strip("/")
