@@ -113,6 +113,7 @@ def cell(place: Place, size: int, records: int) -> dict[str, float]:
 
 def judged(name: str, costs: Mapping[int, Mapping[str, float]]) -> Iterator[str]:
     """What is promised and not kept: the growth is linear, a thousand take five seconds at most."""
+    # Of fewer than a hundred the beginning of a pass weighs more than they do, which would flatter.
     large = [size for size in costs if size >= 100]
     if len(large) > 1:
         first, last = large[0], large[-1]
