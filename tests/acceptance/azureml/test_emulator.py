@@ -433,22 +433,29 @@ def test_metrics_are_those_of_the_real_requests(steady):
         steady.score(body, deployment="green")
     credential = sdk.EnvironmentCredential(disable_instance_discovery=True)
     base = steady.cloud.base
-    time.sleep(0.5)
 
     with sdk.MetricsClient(base, credential, audience=base) as asking:
-        [found] = asking.query_resources(
-            resource_ids=[f"{steady.cloud.workspace_id}/onlineEndpoints/shop"],
-            metric_namespace="Microsoft.MachineLearningServices/workspaces/onlineEndpoints",
-            metric_names=["RequestsPerMinute", "RequestLatency_P95"],
-            timespan=(began, datetime.now(UTC)),
-            granularity=timedelta(minutes=1),
-            aggregations=["Average"],
-            filter="deployment eq 'green'",
-        )
 
-    requests, latency = found.metrics
+        def metrics() -> list[object]:
+            [found] = asking.query_resources(
+                resource_ids=[f"{steady.cloud.workspace_id}/onlineEndpoints/shop"],
+                metric_namespace="Microsoft.MachineLearningServices/workspaces/onlineEndpoints",
+                metric_names=["RequestsPerMinute", "RequestLatency_P95"],
+                timespan=(began, datetime.now(UTC)),
+                granularity=timedelta(minutes=1),
+                aggregations=["Average"],
+                filter="deployment eq 'green'",
+            )
+            return found.metrics
+
+        def counted() -> float:
+            [points] = [series.data for series in metrics()[0].timeseries]
+            return sum(point.average or 0 for point in points)
+
+        steady.cloud.wait(lambda _: counted() >= 3)
+        requests, latency = metrics()
+
     [points] = [series.data for series in requests.timeseries]
-    assert sum(point.average or 0 for point in points) >= 3
     assert any(point.average is None for point in points), "a minute without requests has no value"
     assert latency.unit == "MilliSeconds"
     assert max(point.average or 0 for point in latency.timeseries[0].data) > 0
@@ -481,7 +488,13 @@ def test_log_analytics_knows_each_request_and_each_copy(steady, logs):
         | summarize n=count(), bad=countif(toint(ResponseCode) == 424), min(TotalDurationMs)
             by DeploymentName, UserAgent, AuthType"""
 
-    found = {(row[0], row[1]): row[2:] for row in logs(query)}
+    def counted() -> dict[tuple[object, object], list[object]]:
+        return {(row[0], row[1]): row[2:] for row in logs(query)}
+
+    steady.cloud.wait(
+        lambda _: counted().get(("blue", "counting/1"), [0, 0])[1] == 30
+    )  # all are written
+    found = counted()
     fails = logs('AmlOnlineEndpointTrafficLog | where UserAgent == "counting/1" '
                  'and ModelStatusCode == "500" | project TimeGenerated, DeploymentName')  # fmt: skip
 
