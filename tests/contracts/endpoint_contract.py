@@ -215,6 +215,15 @@ class EndpointContract:
         )
         other.close()
 
+    def test_a_new_door_sees_at_its_first_look_what_there_is(self, bench, served):
+        other = bench.endpoint()
+
+        first = other.observe()  # a tick looks but once
+
+        other.close()
+        assert first == served.observe()
+        assert not first.busy
+
     def test_closing_a_door_closes_nothing_else(self, bench, served):
         bench.endpoint().close()
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import yaml
 
+from rollout.domain.events import Measured, OwnerTook, Unwatched
 from tests.acceptance.azureml.site import AzureSite
 from tests.acceptance.conftest import read_json
 from tests.acceptance.test_rollouts import PATIENT
@@ -77,6 +80,40 @@ def test_a_bad_green_is_rolled_back_by_itself_here_and_on_the_local_endpoint(
     assert "gate shadow" in said["cause"]["text"]
     assert shown(site, plan)[:2] == ({"green": 100}, {})
     assert on_local(site, plan) == (10, "rolled_back")
+
+
+def test_what_clients_met_between_two_ticks_is_read_from_the_traffic_log(site: AzureSite) -> None:
+    plan = light("plans/bad-errors-no-mirror.yaml", site, guard={"unattended": "hold"})
+    bootstrapped(site, plan)
+
+    with site.traffic(plan, RPS) as clients:
+        codes = list(ticks(site, plan))
+    clients.stop()
+
+    assert codes[-1] == 10, codes
+    assert set(codes[:-1]) == {20}, codes
+    story = site.events()
+    came = {each.epoch: each.at for each in story if isinstance(each.event, OwnerTook)}
+    before = [
+        interval
+        for each in story
+        if isinstance(each.event, Measured)
+        for interval in each.event.intervals
+        if interval.start < came.get(each.epoch, 0.0) - 1.0
+    ]
+    assert before, "nothing of the time between two ticks was read"
+    assert not any(isinstance(each.event, Unwatched) for each in story)
+    assert shown(site, plan)[:2] == ({"green": 100}, {})
+
+
+def ticks(site: AzureSite, plan: str) -> Iterator[int]:
+    """The exit codes of a scheduled job, until there is nothing to come back for."""
+    for _ in range(90):
+        done = site.rollout("tick", plan, "--auto-approve", "--detailed-exitcode")
+        yield done.returncode
+        if done.returncode != 20:
+            return
+        time.sleep(3.0)
 
 
 def on_local(site: AzureSite, plan: str) -> tuple[int, str]:

@@ -88,12 +88,17 @@ class AzureEndpoint:
 
     def observe(self) -> Seen:
         """See ``Endpoint.observe``."""
-        found = self._access.client.endpoint()
-        if found is None and self._drives:  # a read may be stale, and much would follow from it
+        seen, sure = self._look()
+        if not sure:  # a read may be stale, and much would follow from it; a tick looks only once
             self._clock.sleep(seeing.CONFIRM_SECONDS)
-            found = self._access.client.endpoint()
+            seen, _ = self._look()
+        return seen
+
+    def _look(self) -> tuple[Seen, bool]:
+        """What one read says, and whether there is no need to ask again at once."""
+        found = self._access.client.endpoint()
         if found is None:
-            return Seen(exists=False)
+            return Seen(exists=False), not self._drives
         deployments = self._access.client.deployments()
         state = seeing.condition(found.provisioning_state)
         moving = state in (Condition.CREATING, Condition.UPDATING, Condition.DELETING)
@@ -104,7 +109,7 @@ class AzureEndpoint:
             self._confirmed.forget()
         if not moving and believed:
             self._compare_after(state, found)
-        return Seen(
+        seen = Seen(
             exists=True,
             busy=moving or not believed or now < self._quiet_until,
             deployments={str(each.name): self._seen(each) for each in deployments},
@@ -113,6 +118,7 @@ class AzureEndpoint:
             trouble=self._trouble,
             head=entities.tagged(found, entities.HEAD_TAG) or "",
         )
+        return seen, believed or moving or not self._confirmed.is_rumour
 
     def perform(self, effect: Effect, *, run: str, hold: Hold = unfenced, head: str = "") -> None:
         """See ``Endpoint.perform``."""

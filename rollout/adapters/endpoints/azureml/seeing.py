@@ -74,6 +74,11 @@ class Confirmed:
     _written: Split | None = field(default=None, init=False)
     _until: float = field(default=0.0, init=False)
 
+    @property
+    def is_rumour(self) -> bool:
+        """Whether what was heard last is not believed for nothing but that it was heard only once."""
+        return self._rumour is not None
+
     def write(self, goal: Split, now: float) -> None:
         """This was written; until it reads back, another split is a stale read."""
         self._written, self._until = goal, now + WRITTEN_SECONDS
@@ -102,7 +107,7 @@ class Confirmed:
         if found != self._rumour:
             self._rumour, self._since = found, now
             return False
-        if now - self._since < CONFIRM_SECONDS:
+        if now - self._since < CONFIRM_SECONDS - 1e-6:  # of floats
             return False
         self.believed, self._rumour, self._written = found, None, None
         return True
