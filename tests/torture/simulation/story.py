@@ -345,7 +345,10 @@ class Story:
         return list(entries(self.ground.store, self.stream))
 
     def _left(self, run: Run, runner: Runner) -> None:
-        """A runner leaves a run that waits, as far as its plan lets it."""
+        """A runner has just left a run that waits, as far as its plan lets it."""
+        newest = self._newest()
+        if newest is None or newest.by != runner.owner or not isinstance(newest.event, e.Left):
+            return  # it stood still behind its entry, and others have gone on since
         with self.world.change() as real:
             broken = invariants.wrong_leave(run, runner.plan, real)
         late = bool(run.loose or run.landed or any(self.late.values()))
