@@ -27,7 +27,7 @@ from tests.torture.zombies import zombies
 EMPTY: Mapping[str, str] = {}
 STORIES, FEW_STORIES = 20_000, 400
 MANY_EXAMPLES, FEW_EXAMPLES = 2_000, 40
-HAUNTED = (5, 10, 13)  # each runner is killed at its so-manieth mark
+HAUNTED = (5, 8, 10, 13)  # each runner is killed at its so-manieth mark
 SPARSE = 7  # every so-manieth mark is enough for a quick look
 MEMORY = Path("/dev/shm")
 

@@ -612,3 +612,13 @@ def test_an_undo_of_a_run_that_changed_nothing_takes_no_traffic_away() -> None:
 
     assert told(decide(back, seen_of(BLUE_100), NOW)) == ("ended", Why.UNDO)
     assert told(decide(back, seen_of(Split()), NOW)) == ("ended", Why.UNDO)
+
+
+def test_catching_up_is_nothing_that_a_runner_has_not_died_for() -> None:
+    behind = observing("shift-10", cursor="b", crashes=3, unread=True)
+    measured = e.Measured((), "c", {}, judged(Verdict.RUNNING))
+
+    caught_up = advance(behind, measured, NOW)
+
+    assert (caught_up.crashes, caught_up.unread) == (3, False)
+    assert advance(caught_up, measured, NOW).crashes == 0
