@@ -25,6 +25,20 @@ ROOT = Path(__file__).resolve().parents[2]
 ROLLOUT = str(Path(sys.executable).with_name("rollout"))
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """See that a group of tests, which shares one endpoint, runs in one process.
+
+    A worker marks a test's id with its group, and by that mark the tests are dealt out.
+    """
+    dealt = getattr(item.config.option, "loadgroup", False)
+    if dealt and item.get_closest_marker("xdist_group") and "@" not in item.nodeid:
+        pytest.fail(
+            "This test does not stay with its group: this pytest-xdist cannot mark the tests of "
+            "this pytest. Install the versions of constraints.txt.",
+            pytrace=False,
+        )
+
+
 @dataclass
 class Site:
     """A folder of a user: plans, state, endpoints; and what a user types there."""

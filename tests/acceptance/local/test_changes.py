@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -176,13 +177,15 @@ def test_a_failed_update_leaves_the_old_servers_serving(
 
 def test_the_same_digest_again_replaces_no_server(world: World, endpoint: LocalEndpoint) -> None:
     def pid() -> object:
-        return endpoint.probe(b'{"data": 1}', deployment="blue", timeout=60).body
+        answer = endpoint.probe(b'{"data": 1}', deployment="blue", timeout=60)
+        return json.loads(answer.body)["pid"]
 
-    before = endpoint.observe()
-    served_by = endpoint.logs("blue", tail=1000).count("rollout: server")
+    perform(endpoint, PutDeployment("baseline", "blue"))  # whatever the tests before left
+    before = world.until_seen(endpoint, lambda seen: settled(seen, blue=1))
+    served_by, lines = pid(), endpoint.logs("blue", tail=1000).count("rollout: server")
 
     perform(endpoint, PutDeployment("baseline", "blue"))
 
     assert endpoint.observe() == before
-    assert pid() is not None
-    assert endpoint.logs("blue", tail=1000).count("rollout: server") == served_by
+    assert pid() == served_by
+    assert endpoint.logs("blue", tail=1000).count("rollout: server") == lines
