@@ -7,13 +7,14 @@ because Python's JSON writes the shortest text that reads back as the same float
 from __future__ import annotations
 
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
 from functools import cache
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
+Reader = Callable[[Any], Any]
 TAG = "is"
 _SCALARS = (int, float, str, bool)
 
@@ -48,51 +49,81 @@ def decode(kind: type[T], data: Any) -> T:
     Raises:
         ValueError: the data does not fit the type.
     """
-    made: T = _decode(kind, data)
+    made: T = _reader(kind)(data)  # type: ignore[arg-type]  # as above
     return made
 
 
-def _decode(kind: Any, data: Any) -> Any:
+# How each type is read is worked out once: a journal has few types and very many values.
+
+
+@cache
+def _reader(kind: Any) -> Reader:
     origin = get_origin(kind)
     if origin in (Union, types.UnionType):
-        return _union(get_args(kind), data)
+        return _union_reader(get_args(kind))
     if origin is tuple:
-        return tuple(_decode(get_args(kind)[0], held) for held in data)
+        one = _reader(get_args(kind)[0])
+        return lambda data: tuple([one(held) for held in data])
     if origin is not None and issubclass(origin, Mapping):
-        key, held = get_args(kind)
-        return {key(name): _decode(held, value) for name, value in data.items()}
-    if isinstance(kind, type):
-        return _plain(kind, data)
+        key, held_kind = get_args(kind)
+        held = _reader(held_kind)
+        return lambda data: {key(name): held(value) for name, value in data.items()}
+    if kind in _SCALARS:
+        return _scalar_reader(kind)
+    if not isinstance(kind, type) or kind is object:
+        return _as_it_is
+    if is_dataclass(kind):
+        return _dataclass_reader(kind)
+    if issubclass(kind, Enum):
+        return kind
+    return _bytes if kind is bytes else _as_it_is
+
+
+def _as_it_is(data: Any) -> Any:
     return data
 
 
-def _plain(kind: type, data: Any) -> Any:
-    if is_dataclass(kind):
-        return _dataclass(kind, data)
-    if issubclass(kind, Enum):
-        return kind(data)
-    if kind is bytes:
-        return data.encode("latin-1")
-    return float(data) if kind is float and data is not None else data
+def _bytes(data: Any) -> bytes:
+    found: bytes = data.encode("latin-1")
+    return found
 
 
-def _union(members: tuple[Any, ...], data: Any) -> Any:
-    if data is None:
-        return None
-    if isinstance(data, Mapping) and TAG in data:
-        for member in members:
-            if isinstance(member, type) and member.__name__ == data[TAG]:
-                return _decode(member, data)
-        raise ValueError(f"{data[TAG]} is none of {members}")
-    rest = [member for member in members if member is not type(None)]
-    return _decode(rest[0], data)
+def _scalar_reader(kind: type) -> Reader:
+    def read(data: Any) -> Any:
+        found = type(data)
+        if found is kind:
+            return data
+        if kind is float and found is int:
+            return float(data)
+        raise ValueError(f"{data!r} is no {kind.__name__}")
+
+    return read
 
 
-def _dataclass(kind: type, data: Any) -> Any:
-    if not isinstance(data, Mapping):
-        raise ValueError(f"{kind.__name__} is written as a mapping, not {data!r}")
-    hints = _hints(kind)
-    return kind(**{name: _decode(hints[name], data[name]) for name in hints if name in data})
+def _union_reader(members: tuple[Any, ...]) -> Reader:
+    named = {each.__name__: each for each in members if isinstance(each, type)}
+    rest = next(each for each in members if each is not type(None))
+
+    def read(data: Any) -> Any:
+        if data is None:
+            return None
+        if isinstance(data, dict) and TAG in data:
+            if data[TAG] not in named:
+                raise ValueError(f"{data[TAG]} is none of {members}")
+            return _reader(named[data[TAG]])(data)
+        return _reader(rest)(data)
+
+    return read
+
+
+def _dataclass_reader(kind: type) -> Reader:
+    def read(data: Any) -> Any:
+        if not isinstance(data, dict):
+            raise ValueError(f"{kind.__name__} is written as a mapping, not {data!r}")
+        readers = _readers(kind)  # not before: a type may be a part of itself
+        return kind(**{n: readers[n](held) for n, held in data.items() if n in readers})
+
+    return read
 
 
 @cache
@@ -102,6 +133,7 @@ def _members(kind: type) -> tuple[tuple[str, object], ...] | None:
 
 
 @cache
-def _hints(kind: type) -> dict[str, Any]:
+def _readers(kind: type) -> dict[str, Reader]:
+    """How each field of a dataclass is read."""
     hints = get_type_hints(kind)
-    return {each.name: hints[each.name] for each in fields(kind)}
+    return {each.name: _reader(hints[each.name]) for each in fields(kind)}

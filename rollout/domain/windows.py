@@ -182,7 +182,8 @@ def unbegun(run: Run) -> bool:
 
 
 def _next(window: Window, at: float) -> float:
-    return min(each for each in _turns(window, at, 1) if each > at and is_open(window, each))
+    turns = sorted(each for each in _turns(window, at, 1) if each > at)
+    return next(each for each in turns if is_open(window, each))
 
 
 def _turns(window: Window, at: float, way: int) -> Iterator[float]:
@@ -196,13 +197,14 @@ def _turns(window: Window, at: float, way: int) -> Iterator[float]:
     times = parse(window.allow)
     for offset in range(-1, _AHEAD):
         day = today + timedelta(days=way * offset)
+        begins, ends = _moment(day, place), _moment(day + timedelta(days=1), place)
+        changed = _offset(begins, place) != _offset(ends, place)
+        if changed:
+            yield _change(begins, ends, place)
         if day.weekday() in times.days:
             for start, _ in times.ranges:
-                for fold in (0, 1):
+                for fold in (0, 1) if changed else (0,):  # an hour may be there twice
                     yield _moment(day, place, start, fold)
-        begins, ends = _moment(day, place), _moment(day + timedelta(days=1), place)
-        if _offset(begins, place) != _offset(ends, place):
-            yield _change(begins, ends, place)
 
 
 def _moment(day: date, place: tzinfo, minute: int = 0, fold: int = 0) -> float:

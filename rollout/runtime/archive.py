@@ -16,7 +16,7 @@ from rollout.domain.errors import StoreError
 from rollout.ports.clock import Clock
 from rollout.ports.store import Conflict, Record, Store
 from rollout.runtime.chain import chained, digest_of, start_of
-from rollout.runtime.journal import Entry, read_entry
+from rollout.runtime.journal import read_entry
 from rollout.runtime.lease import Owner, acquire
 
 FORMAT = 1
@@ -111,7 +111,8 @@ def _lacking(store: Store, stream: str, records: Sequence[Record]) -> tuple[Reco
     """The records that follow what the store has; what both have of the stream must be the same."""
     for each in records:
         with _clear(f"Entry {each.seq} of {stream} in the file is not readable"):
-            _see_whole(read_entry(each))
+            if not math.isfinite(at := read_entry(each).at):
+                raise ValueError(f"at is no time: {at}")
     known = {each.seq: each for each in records}
     begin, end = start_of(records)[0], max(known, default=-1)
     try:
@@ -193,14 +194,6 @@ def _record(data: Mapping[str, object]) -> tuple[str, Record]:
 def _ending(told: object) -> tuple[int, str]:
     held = _typed(dict, told, "a stream")
     return _typed(int, held["entries"], "entries"), _typed(str, held["head"], "head")
-
-
-def _see_whole(entry: Entry) -> None:
-    """See that an entry has what every reader of a journal counts on, beside event and state."""
-    _typed(int, entry.epoch, "epoch")
-    _typed(str, entry.by, "by")
-    if isinstance(entry.at, bool) or not math.isfinite(entry.at):
-        raise ValueError(f"at is no time: {entry.at}")
 
 
 def _typed(kind: type[T], value: object, what: str) -> T:

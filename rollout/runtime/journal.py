@@ -65,9 +65,9 @@ def read_entry(record: Record) -> Entry:
         event: Event = decode(Event, body["event"])  # type: ignore[arg-type]  # a union is no type[T]
         return Entry(
             seq=record.seq,
-            at=body["at"],
-            epoch=body["epoch"],
-            by=body["by"],
+            at=decode(float, body["at"]),
+            epoch=decode(int, body["epoch"]),
+            by=decode(str, body["by"]),
             event=event,
             state=decode(Run, body["state"]),
             digest=digest_of(record),

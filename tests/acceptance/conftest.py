@@ -46,6 +46,7 @@ class Site:
     folder: Path
     running: list[subprocess.Popen] = field(default_factory=list)
     plans: list[str] = field(default_factory=list)
+    more: dict[str, str] = field(default_factory=dict)  # environment of what is started
 
     @property
     def environment(self) -> dict[str, str]:
@@ -79,7 +80,7 @@ class Site:
             process = subprocess.Popen(
                 [ROLLOUT, *words],
                 cwd=self.folder,
-                env=self.environment,
+                env={**self.environment, **self.more},
                 stdout=said,
                 stderr=subprocess.STDOUT,
             )

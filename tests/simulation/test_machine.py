@@ -34,6 +34,7 @@ from tests.torture.simulation.story import Story
 from tests.torture.simulation.troubles import CALLS, DEEDS, KINDS, Troubles
 
 EXAMPLES = int(os.environ.get("TORTURE_EXAMPLES", "30"))  # `make torture` looks at many more
+MINUTES = 30 if "TORTURE_EXAMPLES" in os.environ else 5
 STEPS = 25  # rules in a row
 AT_ONCE = 3  # runners
 PROFILE = settings(
@@ -43,6 +44,7 @@ PROFILE = settings(
     suppress_health_check=list(HealthCheck),
     phases=(Phase.explicit, Phase.generate, Phase.shrink),
 )
+pytestmark = pytest.mark.timeout(60 * MINUTES)
 
 
 class Ordered(Troubles):
@@ -130,7 +132,6 @@ def test_no_order_of_events_breaks_a_promise_on_sqlite(tmp_path: Path) -> None:
     run_state_machine_as_test(OnSqlite, settings=settings(PROFILE, max_examples=EXAMPLES // 2))
 
 
-@pytest.mark.timeout(600)
 def test_no_order_of_events_breaks_a_promise_on_postgresql() -> None:
     with postgres_server() as url:
         store = postgres.build(url)

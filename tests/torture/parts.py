@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +32,9 @@ MANY_EXAMPLES, FEW_EXAMPLES = 2_000, 40
 HAUNTED = (5, 8, 10, 13)  # each runner is killed at its so-manieth mark
 SPARSE = 7  # every so-manieth mark is enough for a quick look
 MEMORY = Path("/dev/shm")
+AT_ONCE = 3  # processes with tests
+STORES = ("in memory", "on sqlite", "on postgresql")
+MACHINE = "tests/simulation/test_machine.py::test_no_order_of_events_breaks_a_promise"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +63,23 @@ Part = Callable[[Extent], Iterator[Row]]
 
 def model(extent: Extent) -> Iterator[Row]:
     """All orders of all events, in a small world; and every rule left out once."""
-    setups = DESIGN if extent.quick else {**DESIGN, **LARGE}
-    for name, setup in setups.items():
-        report = explore(setup)
-        broken = "; ".join(report.violations)
-        counts = f"{report.states:,} states, {report.transitions:,} transitions"
-        note = f"{counts}: {broken}" if broken else counts
-        yield Row(f"model: {name}", 1, len(report.violations), stuck=report.stuck, note=note)
-    missed = [name for name, each in MUTANTS.items() if not _caught(name)]
+    names = [*DESIGN] if extent.quick else [*LARGE, *DESIGN]  # what takes longest comes first
+    spawning = multiprocessing.get_context("spawn")  # no threads are inherited
+    with ProcessPoolExecutor(mp_context=spawning) as processes:
+        rows = [processes.submit(_explored, name) for name in names]
+        caught = processes.map(_caught, MUTANTS)
+        yield from (each.result() for each in as_completed(rows))
+        missed = [name for name, found in zip(MUTANTS, caught, strict=True) if not found]
     note = f"not caught: {', '.join(missed)}" if missed else "a rule left out breaks its invariant"
     yield Row("model: mutants", len(MUTANTS), wrong=len(missed), note=note)
+
+
+def _explored(name: str) -> Row:
+    report = explore({**DESIGN, **LARGE}[name])
+    broken = "; ".join(report.violations)
+    counts = f"{report.states:,} states, {report.transitions:,} transitions"
+    note = f"{counts}: {broken}" if broken else counts
+    return Row(f"model: {name}", 1, len(report.violations), stuck=report.stuck, note=note)
 
 
 def _caught(name: str) -> bool:
@@ -85,8 +97,8 @@ def simulation(extent: Extent) -> Iterator[Row]:
 def machine(extent: Extent) -> Iterator[Row]:
     """Hypothesis looks for an order of events that breaks something, on each store."""
     examples = FEW_EXAMPLES if extent.quick else MANY_EXAMPLES
-    more = {"TORTURE_EXAMPLES": str(examples)}
-    yield _tested("machine", "tests/simulation/test_machine.py", environment=more)
+    words = {f"machine, {on}": f"{MACHINE}_{on.replace(' ', '_')}" for on in STORES}
+    yield from _tested(words, environment={"TORTURE_EXAMPLES": str(examples)})
 
 
 # --- in real processes ----------------------------------------------------------------
@@ -143,18 +155,18 @@ def races(_: Extent) -> Iterator[Row]:
 def cases(extent: Extent) -> Iterator[Row]:
     """Full and read-only disks, outages, clocks, ticks, other machines, exit codes: a test each."""
     here = Path(__file__).parent
-    for path in (*sorted(here.glob("test_*.py")), *(() if extent.quick else (here / "minute.py",))):
-        yield _tested(path.stem.removeprefix("test_"), str(path))
+    paths = (*(() if extent.quick else (here / "minute.py",)), *sorted(here.glob("test_*.py")))
+    yield from _tested({path.stem.removeprefix("test_"): str(path) for path in paths})
 
 
 def local(_: Extent) -> Iterator[Row]:
     """The local endpoint under load, end to end."""
-    for path in (
-        "tests/torture/local_endpoint.py",
-        "tests/acceptance/local/test_crashes.py",
-        "tests/acceptance/test_faults.py",
-    ):
-        yield _tested(f"local endpoint, {Path(path).stem.removeprefix('test_')}", path)
+    sweep_here = "tests/torture/local_endpoint.py"
+    names = re.findall(r"^def test_(\w+)", (ROOT / sweep_here).read_text(), re.MULTILINE)
+    words = {name.replace("_", " "): f"{sweep_here}::test_{name}" for name in names}
+    words["crashes"] = "tests/acceptance/local/test_crashes.py"
+    words["faults"] = "tests/acceptance/test_faults.py"
+    yield from _tested({f"local endpoint, {name}": word for name, word in words.items()})
 
 
 PARTS: Mapping[str, Part] = {
@@ -190,11 +202,17 @@ def _named(row: Row, name: str) -> Row:
     return Row(name, row.runs, row.wrong, row.doubled, row.stuck, row.note)
 
 
-def _tested(name: str, *words: str, environment: Mapping[str, str] = EMPTY) -> Row:
-    """Tests as a line: a run each."""
+def _tested(words: Mapping[str, str], *, environment: Mapping[str, str] = EMPTY) -> Iterator[Row]:
+    """Tests as lines, by what they are called there: a run each; most of them wait most of the time."""
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        rows = [threads.submit(_test, *each, environment) for each in words.items()]
+        yield from (each.result() for each in as_completed(rows))
+
+
+def _test(name: str, word: str, environment: Mapping[str, str]) -> Row:
     command = [sys.executable, "-m", "pytest", "-q", "--no-header", "-p", "no:cacheprovider"]
     done = subprocess.run(
-        [*command, *words],
+        [*command, word],
         cwd=ROOT,
         capture_output=True,
         text=True,

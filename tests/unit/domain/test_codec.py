@@ -158,3 +158,26 @@ def test_an_event_of_a_newer_version_is_refused_and_never_guessed(data: object) 
 def test_what_is_no_mapping_is_no_value() -> None:
     with pytest.raises(ValueError, match="written as a mapping"):
         decode(Run, "r-1")
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "said"),
+    [
+        (StageDone, {"id": "create", "began": 0.0, "ended": "1.5"}, "'1.5' is no float"),
+        (StageDone, {"id": "create", "began": 0.0, "ended": None}, "None is no float"),
+        (StageDone, {"id": 7, "began": 0.0, "ended": 1.5}, "7 is no str"),
+        (Exposure, {"requests": 1.0}, r"1\.0 is no int"),
+        (Exposure, {"requests": True}, "True is no int"),
+        (Split, {"traffic": {"blue": "100"}}, "'100' is no int"),
+        (EVENT, {TAG: "SmokeTested", "ok": 1, "text": ""}, "1 is no bool"),
+    ],
+)
+def test_what_is_of_another_kind_is_no_value(kind: type, data: object, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        decode(kind, data)
+
+
+def test_a_whole_number_will_do_for_a_float() -> None:
+    read = decode(StageDone, {"id": "create", "began": 0, "ended": 2})
+
+    assert (read.began, type(read.began)) == (0.0, float)
