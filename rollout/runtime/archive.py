@@ -114,7 +114,8 @@ def _lacking(store: Store, stream: str, records: Sequence[Record]) -> tuple[Reco
             if not math.isfinite(at := read_entry(each).at):
                 raise ValueError(f"at is no time: {at}")
     known = {each.seq: each for each in records}
-    begin, end = start_of(records)[0], max(known, default=-1)
+    begin, previous = start_of(records)
+    end = max(known, default=-1)
     try:
         held = store.read(stream)
     except UnicodeEncodeError as error:  # half a character, as in a folder whose name is no UTF-8
@@ -124,15 +125,26 @@ def _lacking(store: Store, stream: str, records: Sequence[Record]) -> tuple[Reco
         ) from error
     both = [each for each in held if begin <= each.seq <= end]
     foreign = [each.seq for each in both if known.get(each.seq) != each]
-    if not both and held and held[-1].seq > end:  # what could be compared was forgotten there
-        foreign = [held[0].seq]
+    do = "Nothing was written. Import into an empty store: --state URL"
     if foreign:
         raise StoreError(
             f"This store has another journal of {stream}, different from entry {foreign[0]} on.",
-            do="Nothing was written. Import into an empty store: --state URL",
+            do=do,
+        )
+    if held and not both and not _leads_to(held[-1], begin, previous):
+        raise StoreError(
+            f"What this store has of {stream} and what the file has are not the same entries, so "
+            "they cannot be compared: one may be another journal.",
+            do=do,
         )
     after = held[-1].seq if held else -1
     return tuple(each for each in records if each.seq > after)
+
+
+def _leads_to(last: Record, begin: int, previous: str) -> bool:
+    """Whether a store's last record stands right before an import: it is named there, or its own."""
+    named = last.seq == begin - 1 and digest_of(last) == previous
+    return named or (last.seq < begin and last.body == _FORGOTTEN)
 
 
 def _add(store: Store, stream: str, records: Sequence[Record], lacking: Sequence[Record]) -> None:

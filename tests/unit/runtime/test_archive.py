@@ -161,8 +161,35 @@ def test_a_store_that_forgot_all_that_could_be_compared_is_left_alone(age, targe
     Journal(target, STREAM, "eve").order(e.PauseOrdered("eve"))
     target.drop(STREAM, 9)
 
-    with pytest.raises(StoreError, match="different from entry 9 on"):
+    with pytest.raises(StoreError, match="cannot be compared"):
         put(target, text)
+
+
+@pytest.mark.parametrize("held", [1, 3])
+def test_what_ends_before_a_pruned_file_begins_is_left_alone(age, target, held):
+    """Whether both are of one journal nobody can tell: what is between them was forgotten."""
+    other = Journal(target, STREAM, "bob")
+    other.start(next(entries(age.store, STREAM)).state, "{}", "")
+    for _ in range(held - 1):
+        other.order(e.PauseOrdered("bob"))
+    before = target.read(STREAM)
+    prune(age.store, prunable(age.store, STREAM, 0.5 * DAY), "eve")
+
+    with pytest.raises(StoreError, match="cannot be compared") as caught:
+        put(target, lines(age.store))
+
+    assert "empty store" in caught.value.do
+    assert target.read(STREAM) == before
+
+
+def test_what_a_pruned_file_names_before_its_beginning_is_continued(age, target):
+    for each in age.store.read(STREAM)[:4]:
+        target.append(STREAM, each)
+    prune(age.store, prunable(age.store, STREAM, 0.5 * DAY), "eve")
+
+    put(target, lines(age.store))
+
+    assert target.read(STREAM) == age.store.read(STREAM)
 
 
 def test_nothing_is_added_while_somebody_drives(age, target):
