@@ -6,6 +6,7 @@ midnight and belongs to the day that it begins on: ``Fri 22:00-04:00`` ends on S
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 KINDS = ("scale", "create", "mirror", "shift", "delete")
 _WRITING = (Scale, Create, Mirror, Shift, Delete)
 _DAY = 24 * 60  # minutes
+_TWO_DAYS = 2 * _DAY * 60  # seconds
 # A weekly range may fall into the hour that a clock leaves out: then it is the week after.
 _AHEAD = 15  # days
 _RANGE = re.compile(r"(\d{1,2}):(\d{2})-(\d{1,2}):(\d{2})")
@@ -182,8 +184,14 @@ def unbegun(run: Run) -> bool:
 
 
 def _next(window: Window, at: float) -> float:
-    turns = sorted(each for each in _turns(window, at, 1) if each > at)
-    return next(each for each in turns if is_open(window, each))
+    found = math.inf
+    for moment in _turns(window, at, 1):
+        # Days come in their order; what is written as of one of them may be of the next.
+        if moment > found + _TWO_DAYS:
+            break
+        if at < moment < found and is_open(window, moment):
+            found = moment
+    return found
 
 
 def _turns(window: Window, at: float, way: int) -> Iterator[float]:

@@ -53,7 +53,7 @@ def doubled(site: Site) -> list[str]:
 
 
 @pytest.mark.timeout(1200)
-def test_a_good_candidate_is_promoted_without_a_failed_request(site: Site) -> None:
+def test_promote(site: Site) -> None:
     plan = site.quick("plans/safe-rollout.yaml", stages__1__scale__instances=3)
     up(site, plan)
 
@@ -70,7 +70,7 @@ def test_a_good_candidate_is_promoted_without_a_failed_request(site: Site) -> No
 
 
 @pytest.mark.timeout(1200)
-def test_a_bad_candidate_is_rolled_back(site: Site) -> None:
+def test_rollback(site: Site) -> None:
     plan = site.quick("plans/bad-errors-no-mirror.yaml")
     up(site, plan)
 
@@ -86,7 +86,7 @@ def test_a_bad_candidate_is_rolled_back(site: Site) -> None:
 
 
 @pytest.mark.timeout(1200)
-def test_an_aborted_run_goes_back_without_a_failed_request(site: Site) -> None:
+def test_abort(site: Site) -> None:
     plan = site.quick("plans/safe-rollout.yaml", stages__1__scale__instances=3)
     up(site, plan)
 

@@ -32,7 +32,8 @@ MANY_EXAMPLES, FEW_EXAMPLES = 2_000, 40
 HAUNTED = (5, 8, 10, 13)  # each runner is killed at its so-manieth mark
 SPARSE = 7  # every so-manieth mark is enough for a quick look
 MEMORY = Path("/dev/shm")
-AT_ONCE = 3  # processes with tests
+AT_ONCE = 4  # processes with tests
+LOCAL = ("tests/acceptance/local/test_crashes.py", "tests/acceptance/test_faults.py")
 STORES = ("in memory", "on sqlite", "on postgresql")
 MACHINE = "tests/simulation/test_machine.py::test_no_order_of_events_breaks_a_promise"
 
@@ -152,21 +153,16 @@ def races(_: Extent) -> Iterator[Row]:
         yield _named(row, f"8 runners at once, {store.kind}")
 
 
-def cases(extent: Extent) -> Iterator[Row]:
-    """Full and read-only disks, outages, clocks, ticks, other machines, exit codes: a test each."""
+def tests(extent: Extent) -> Iterator[Row]:
+    """A test each: the local endpoint under load; disks, outages, clocks, ticks, exit codes."""
     here = Path(__file__).parent
-    paths = (*(() if extent.quick else (here / "minute.py",)), *sorted(here.glob("test_*.py")))
-    yield from _tested({path.stem.removeprefix("test_"): str(path) for path in paths})
-
-
-def local(_: Extent) -> Iterator[Row]:
-    """The local endpoint under load, end to end."""
-    sweep_here = "tests/torture/local_endpoint.py"
-    names = re.findall(r"^def test_(\w+)", (ROOT / sweep_here).read_text(), re.MULTILINE)
-    words = {name.replace("_", " "): f"{sweep_here}::test_{name}" for name in names}
-    words["crashes"] = "tests/acceptance/local/test_crashes.py"
-    words["faults"] = "tests/acceptance/test_faults.py"
-    yield from _tested({f"local endpoint, {name}": word for name, word in words.items()})
+    sweeps = here / "local_endpoint.py"
+    names = re.findall(r"^def test_(\w+)", sweeps.read_text(), re.MULTILINE)
+    words = {} if extent.quick else {"a store away for a minute": str(here / "minute.py")}
+    words |= {f"SIGKILL, local: {name}": f"{sweeps}::test_{name}" for name in names}
+    words |= {f"local endpoint, {Path(path).stem[5:]}": path for path in LOCAL}
+    words |= {path.stem.removeprefix("test_"): str(path) for path in sorted(here.glob("test_*.py"))}
+    yield from _tested(words)  # what takes longest comes first
 
 
 PARTS: Mapping[str, Part] = {
@@ -177,8 +173,7 @@ PARTS: Mapping[str, Part] = {
     "frozen": frozen,
     "answers": answers,
     "races": races,
-    "cases": cases,
-    "local": local,
+    "tests": tests,
 }
 
 
