@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from random import Random
 
 from rollout.domain import events as e
@@ -38,6 +39,7 @@ from tests.torture.simulation.troubles import DEEDS, Troubles
 LINES = 60  # of a story that are told
 ROUNDS = 40  # runners that may be needed once trouble is over
 PERSON = "eve"
+_read = lru_cache(8)(read_entry)  # the newest entry is looked at again and again
 RESCUED = 0.15  # chance in 2 s that somebody starts another runner beside frozen ones
 
 
@@ -130,15 +132,15 @@ class Story:
 
     def outcome(self, *, stuck: bool) -> Outcome:
         """The story as it stands."""
-        story = self._entries()
+        run, bodies = self._run(), self._bodies()
         return Outcome(
             seed=self.seed,
-            phase=story[-1].state.phase.value if story else "none",
+            phase=run.phase.value if run else "none",
             wrong=tuple(dict.fromkeys(self.ground.wrong)),
             doubled=self.doubled,
             stuck=stuck,
-            takeovers=sum(isinstance(each.event, e.OwnerTook) for each in story),
-            events=len(story),
+            takeovers=sum(each["event"]["is"] == "OwnerTook" for each in bodies),
+            events=len(bodies),
             seconds=self.ground.scheduler.monotonic(),
             log=tuple(self._lines()),
         )
@@ -341,8 +343,8 @@ class Story:
 
     # --- looking at it ---
 
-    def _entries(self) -> list[Entry]:
-        return list(entries(self.ground.store, self.stream))
+    def _bodies(self) -> list[dict]:
+        return [json.loads(each.body) for each in self.ground.store.read(self.stream)]
 
     def _left(self, run: Run, runner: Runner) -> None:
         """A runner has just left a run that waits, as far as its plan lets it."""
@@ -358,25 +360,23 @@ class Story:
 
     def _epochs(self, runner: Runner) -> set[int]:
         """Those in which this runner was the owner."""
-        bodies = (json.loads(each.body) for each in self.ground.store.read(self.stream))
-        return {each["epoch"] for each in bodies if each["by"] == runner.owner}
+        return {each["epoch"] for each in self._bodies() if each["by"] == runner.owner}
 
     def _newest(self) -> Entry | None:
         record = self.ground.store.last(self.stream)
-        return read_entry(record) if record else None
+        return _read(record) if record else None
 
     def _run(self) -> Run | None:
-        newest = self._newest()
-        return newest.state if newest else None
+        return newest.state if (newest := self._newest()) else None
 
     def _open(self) -> bool:
-        run = self._run()
-        open_still = run is None or not run.final or (run.unaudited and not run.leftover)
-        return open_still or (run is not None and abandoned(run))
+        if (run := self._run()) is None or not run.final:
+            return True
+        return (run.unaudited and not run.leftover) or abandoned(run)
 
     def check(self) -> None:
         """Hold the journal and the endpoint against what must be when a run is over."""
-        story = self._entries()
+        story = list(entries(self.ground.store, self.stream))
         ids = dict.fromkeys(each.state.id for each in story)
         for run_id in ids:
             own = [each for each in story if each.state.id == run_id]
