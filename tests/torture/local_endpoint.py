@@ -82,7 +82,7 @@ def test_rollback(site: Site) -> None:
     assert deaths(site) == MARKS
     assert doubled(site) == []
     assert site.run().phase is Phase.ROLLED_BACK
-    assert site.rests(plan)[:2] == ({"blue": 100}, {})
+    assert site.rests(plan)[:2] == ({"green": 100}, {})
 
 
 @pytest.mark.timeout(1200)
