@@ -11,7 +11,7 @@ help:
 	@echo "make demo    a good candidate promoted, a bad one rolled back, on this machine (about 2 minutes)"
 	@echo "make demo-azure  the same plan on an emulator of Azure ML, by Azure's own SDK"
 	@echo "make test    every check and every test"
-	@echo "make torture every fault in every place, in one table (about an hour; QUICK=1: a look)"
+	@echo "make torture every fault in every place, in one table (about 40 minutes; QUICK=1: a look)"
 	@echo "make check   format, lint, types, architecture, Dockerfile"
 	@echo "make format  let the tools repair what they can"
 	@echo "make clean   stop the local endpoints here; remove .venv, caches and .rollout with its journal"
