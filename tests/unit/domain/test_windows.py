@@ -128,6 +128,27 @@ def test_every_opening_is_the_first_moment_that_is_open():
                 assert windows.opening((window,), SHIFT, now) == minute
 
 
+@pytest.mark.parametrize(
+    ("place", "day"),
+    [
+        ("America/Sao_Paulo", "2018-11-03"),  # 00:00 is followed by 01:00
+        ("America/Sao_Paulo", "2018-02-17"),  # 24:00 by 23:00
+        ("America/Havana", "2026-10-31"),  # 01:00 by 00:00
+    ],
+)
+def test_a_clock_that_changes_at_midnight_is_followed_as_well(place, day):
+    noon = datetime.fromisoformat(f"{day}T12:00").replace(tzinfo=ZoneInfo(place)).timestamp()
+    for allow in ("23:15-00:30", "00:15-00:45", "Sun", "Sat 22:30-23:30", "Sun 00:10-00:50"):
+        window = Window(allow, place)
+        for now in range(int(noon), int(noon) + 24 * 3600, 4260):
+            if windows.is_open(window, now):
+                continue
+            minute = now - now % 60
+            while not windows.is_open(window, minute):
+                minute += 60
+            assert windows.opening((window,), SHIFT, now) == minute
+
+
 def test_one_open_window_is_enough_and_kinds_that_none_names_are_always_open():
     nights = Window("22:00-23:00", applies_to=("create",))
     days = Window("08:00-09:00", applies_to=("create", "shift"))
