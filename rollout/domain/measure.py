@@ -2,7 +2,8 @@
 
 Latency is a sparse log histogram: bucket ``i`` holds durations in ``(edge(i - 1), edge(i)]``
 with ``edge(i) = 1 microsecond * GROWTH ** i``. A request that failed or timed out is in ``NEVER``,
-slower than everything, else a crash would look fast.
+slower than everything, else a crash would look fast. Buckets of a source that keeps histograms of
+its own have other edges, few of them, which an `Arm` then names.
 """
 
 from __future__ import annotations
@@ -92,6 +93,9 @@ class Arm:
         sums: Custom metric -> what it adds up to.
         published: Minutes of which only percentiles are known, oldest first. Their requests and
             errors are in ``requests`` and ``errors``, too; a minute without data is not among them.
+        edges: Of buckets that are not ours: their finite upper edges, seconds, ascending. Bucket
+            ``i`` of ``latency`` then holds durations in ``(edges[i - 1], edges[i]]``, and what lies
+            above the last edge is in ``NEVER``, like failures. Empty: the buckets are ours.
     """
 
     requests: int = 0
@@ -100,14 +104,14 @@ class Arm:
     outputs: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     sums: Mapping[str, Sums] = field(default_factory=dict)
     published: tuple[Published, ...] = ()
+    edges: tuple[float, ...] = ()
 
     def plus(self, more: Arm) -> Arm:
-        """Both intervals as one; latency stays None only where neither had any."""
-        latency = (
-            None
-            if self.latency is None and more.latency is None
-            else _added(self.latency or {}, more.latency or {})
-        )
+        """Both intervals as one; latency stays None only where neither had any.
+
+        Latencies of different edges cannot be added up: the newer one's stand alone.
+        """
+        latency, edges = _joined(self, more)
         return Arm(
             requests=self.requests + more.requests,
             errors=self.errors + more.errors,
@@ -121,7 +125,17 @@ class Arm:
                 for name in {**self.sums, **more.sums}
             },
             published=self.published + more.published,
+            edges=edges,
         )
+
+
+def _joined(one: Arm, two: Arm) -> tuple[Mapping[int, int] | None, tuple[float, ...]]:
+    """The latency of an interval and the next one, and its edges; an empty one changes neither."""
+    if one.latency is not None and not two.latency:
+        return one.latency, one.edges
+    if not one.latency or two.latency is None or one.edges != two.edges:
+        return two.latency, two.edges
+    return _added(one.latency, two.latency), one.edges
 
 
 K = TypeVar("K", int, str)

@@ -11,23 +11,25 @@ from dataclasses import replace
 from typing import Any, NotRequired, TypedDict, cast
 
 from rollout.domain.errors import RolloutError
+from rollout.domain.measure import NEVER
 from rollout.gates import processes
 from rollout.gates.processes import Process
 from rollout.gates.published import Summary
 from rollout.gates.rules import CheckRule, Rules, StageRule
 from rollout.gates.sides import COUNTED, Side
 from rollout.stats import grid as grids, ratio, slow
-from rollout.stats.histogram import Histogram
+from rollout.stats.histogram import EMPTY, Histogram, merged
 
 Evidence = Mapping[str, object]
 
 
 class Packed(TypedDict):
-    """A `Histogram`."""
+    """A `Histogram`; ``edges`` are those of its buckets, seconds, where they are not ours."""
 
     first: int
     counts: list[int]
     never: int
+    edges: NotRequired[list[float]]
 
 
 class PackedReference(TypedDict):
@@ -204,13 +206,21 @@ def empty_track(side: Side) -> Track:
     }
 
 
-def pack(histogram: Histogram) -> Packed:
-    """A histogram as JSON, a few characters a bucket."""
-    return {
+def pack(histogram: Histogram, edges: tuple[float, ...] = ()) -> Packed:
+    """A histogram as JSON, a few characters a bucket.
+
+    Args:
+        histogram: The counts.
+        edges: Of its buckets where they are not ours, seconds.
+    """
+    packed: Packed = {
         "first": histogram.first,
         "counts": list(histogram.counts),
         "never": histogram.never,
     }
+    if edges:
+        packed["edges"] = list(map(float, edges))
+    return packed
 
 
 def unpack(packed: Packed) -> Histogram:
@@ -218,13 +228,29 @@ def unpack(packed: Packed) -> Histogram:
     return Histogram(packed["first"], packed["counts"], packed["never"])
 
 
-def pack_reference(reference: slow.Reference) -> PackedReference:
-    """The baseline's reference latency as JSON."""
-    return {"at": reference.at, "seen": reference.seen, "weights": pack(reference.weights)}
+def edges_of(packed: Packed) -> tuple[float, ...]:
+    """The edges of its buckets, seconds; empty: they are ours."""
+    return tuple(packed.get("edges", ()))
 
 
-def unpack_reference(packed: PackedReference | None) -> slow.Reference | None:
-    """The baseline's reference latency; None: nothing learned yet."""
-    if packed is None:
+def counted(packed: Packed, buckets: Mapping[int, int], edges: tuple[float, ...]) -> Packed:
+    """A histogram with an interval's requests; where those have other edges, theirs alone."""
+    if not buckets:
+        return packed
+    known = unpack(packed) if edges_of(packed) == edges else EMPTY
+    return pack(merged(known, buckets, NEVER), edges)
+
+
+def pack_reference(reference: slow.Reference, edges: tuple[float, ...] = ()) -> PackedReference:
+    """The baseline's reference latency as JSON, with the edges that it was learned with."""
+    weights = pack(reference.weights, edges)
+    return {"at": reference.at, "seen": reference.seen, "weights": weights}
+
+
+def unpack_reference(
+    packed: PackedReference | None, edges: tuple[float, ...] = ()
+) -> slow.Reference | None:
+    """The baseline's reference latency; None: nothing was learned yet with these edges."""
+    if packed is None or edges_of(packed["weights"]) != edges:
         return None
     return slow.Reference(packed["at"], packed["seen"], unpack(packed["weights"]))

@@ -17,13 +17,13 @@ from rollout.gates.evidence import (
     Record,
     StageState,
     State,
+    counted,
     empty_record,
     empty_track,
     opened,
     pack,
     pack_reference,
     present,
-    unpack,
     unpack_reference,
 )
 from rollout.gates.processes import Look
@@ -32,7 +32,7 @@ from rollout.gates.rules import CheckRule, Rules, StageRule
 from rollout.gates.sides import Kind
 from rollout.stats import ratio, slow
 from rollout.stats.counts import Counts, clipped
-from rollout.stats.histogram import EMPTY, merged
+from rollout.stats.histogram import EMPTY
 
 FEW = 4  # candidate requests below which an interval waits for the next one
 LONGEST_WAIT = 10.0  # seconds
@@ -194,8 +194,9 @@ def _batch(state: State, arms: _Arms, *, warm: bool) -> Batch:
         minutes = published.minutes_of(arms.candidate, arms.baseline)
         return replace(batch, minutes=minutes) if warm else batch
     latency = (arms.candidate.latency or {}, arms.baseline.latency or {})
-    reference = unpack_reference(state["reference"])
-    return replace(batch, latency=latency if warm else None, reference=reference)
+    edges = (arms.candidate.edges, arms.baseline.edges)
+    reference = unpack_reference(state["reference"], arms.baseline.edges)
+    return replace(batch, latency=latency if warm else None, edges=edges, reference=reference)
 
 
 def _classes(state: State, arms: _Arms) -> dict[str, tuple[Classes, Classes]]:
@@ -223,10 +224,10 @@ def _remembered(state: State, stage: StageState, batch: Batch) -> State:
     """The stage's histograms with the batch."""
     if batch.latency is None:
         return state
-    candidate, baseline = batch.latency
+    (candidate, baseline), (mine, theirs) = batch.latency, batch.edges
     histograms = {
-        "candidate": pack(merged(unpack(stage["candidate"]), candidate, NEVER)),
-        "baseline": pack(merged(unpack(stage["baseline"]), baseline, NEVER)),
+        "candidate": counted(stage["candidate"], candidate, mine),
+        "baseline": counted(stage["baseline"], baseline, theirs),
     }
     return {**state, "stage": {**stage, **histograms}}  # type: ignore[typeddict-item]
 
@@ -363,9 +364,10 @@ def _learned(state: State, arms: _Arms, interval: Interval) -> State:
         return state
     state = {**state, "covered": interval.end}
     if arms.baseline.latency:
-        reference = unpack_reference(state["reference"])
+        edges = arms.baseline.edges
+        reference = unpack_reference(state["reference"], edges)
         learned = slow.learn(reference, arms.baseline.latency, NEVER, interval.end)
-        state["reference"] = pack_reference(learned)
+        state["reference"] = pack_reference(learned, edges)
     return state
 
 

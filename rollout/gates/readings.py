@@ -5,15 +5,27 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from rollout.domain.measure import GROWTH, edge
+from rollout.domain.measure import GROWTH, NEVER, edge
 from rollout.gates import processes, tracks
-from rollout.gates.evidence import Record, State, Track, empty_record, present, unpack
+from rollout.gates.evidence import (
+    Packed,
+    Record,
+    State,
+    Track,
+    edges_of,
+    empty_record,
+    present,
+    unpack,
+)
 from rollout.gates.published import Summary
 from rollout.gates.rules import CheckRule, Rules
 from rollout.gates.sides import COUNTED, Kind, Side
-from rollout.stats import drift, ratio
+from rollout.stats import buckets, drift, ratio
 from rollout.stats.counts import Counts
-from rollout.stats.histogram import Histogram, quantile
+from rollout.stats.histogram import quantile
+
+Values = tuple[float | None, float | None]
+"""The baseline's and the candidate's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +53,7 @@ class Reading:
         baseline, candidate: Events and requests of this stage, as the failing side counts them.
         beyond: The candidate's events as the passing side counts them.
         baseline_value, candidate_value: Rates, or quantiles in seconds; None: no data, or no
-            answer at that quantile.
+            answer at that quantile, or none that the buckets' edges reach.
         ratio: Candidate's event rate over the baseline's or the objective; None: undefined.
         low, high: 95 % confidence sequence for it (of a mean: for the difference); ``high`` None:
             unbounded so far.
@@ -50,6 +62,8 @@ class Reading:
         origin: Where ``log_e`` comes from; None: the check has no failing side.
         worst: The field or class with most evidence against the candidate; empty: none.
         minutes: Of latency that was published by the minute; events and requests are minutes then.
+        reach: Of latency in buckets that are not ours: the baseline's and the candidate's last edge,
+            seconds; None: the buckets are ours.
     """
 
     rule: CheckRule
@@ -66,6 +80,7 @@ class Reading:
     origin: Origin | None
     worst: str = ""
     minutes: Summary | None = None
+    reach: Values = (None, None)
 
     @property
     def counted(self) -> bool:
@@ -77,7 +92,7 @@ class Reading:
 def read(rules: Rules, state: State) -> tuple[Reading, ...]:
     """The numbers of every check of the present stage, in the gate's order."""
     rule, stage = present(rules, state)
-    latency = (unpack(stage["baseline"]), unpack(stage["candidate"]))
+    latency = (stage["baseline"], stage["candidate"])
     records = stage["checks"]
     return tuple(
         _reading(state, check, records.get(check.key) or empty_record(check), latency)
@@ -86,7 +101,7 @@ def read(rules: Rules, state: State) -> tuple[Reading, ...]:
 
 
 def _reading(
-    state: State, rule: CheckRule, record: Record, latency: tuple[Histogram, Histogram]
+    state: State, rule: CheckRule, record: Record, latency: tuple[Packed, Packed]
 ) -> Reading:
     baseline, candidate = Counts(*record["baseline"]), Counts(*record["candidate"])
     values = _values(rule, record, latency)
@@ -107,6 +122,7 @@ def _reading(
         origin=_origin(rule.failing, track) if rule.failing and track else None,
         worst=_worst(rule.failing, track) if rule.failing and track else "",
         minutes=record.get("minutes"),
+        reach=(_reach(latency[0]), _reach(latency[1])) if rule.shown.latency else (None, None),
     )
 
 
@@ -126,10 +142,7 @@ def rate(counts: Counts) -> float | None:
     return counts.events / counts.requests if counts.requests else None
 
 
-Values = tuple[float | None, float | None]
-
-
-def _values(rule: CheckRule, record: Record, latency: tuple[Histogram, Histogram]) -> Values:
+def _values(rule: CheckRule, record: Record, latency: tuple[Packed, Packed]) -> Values:
     """The baseline's and the candidate's value, as the check's metric is read."""
     baseline, candidate = Counts(*record["baseline"]), Counts(*record["candidate"])
     side = rule.shown
@@ -158,10 +171,19 @@ def _mean(total: float, count: int) -> float | None:
     return total / count if count else None
 
 
-def _quantile(rule: CheckRule, histogram: Histogram) -> float | None:
-    bucket = quantile(histogram, rule.check.quantile or 0.0)
+def _quantile(rule: CheckRule, packed: Packed) -> float | None:
+    histogram, share, edges = unpack(packed), rule.check.quantile or 0.0, edges_of(packed)
+    if edges:
+        found = dict(enumerate(histogram.counts, histogram.first))
+        return buckets.quantile(edges, {**found, NEVER: histogram.never}, share)
+    bucket = quantile(histogram, share)
     # The middle of the bucket, at most 1 % off.
     return None if bucket is None else edge(bucket) / math.sqrt(GROWTH)
+
+
+def _reach(packed: Packed) -> float | None:
+    edges = edges_of(packed)
+    return edges[-1] if edges else None
 
 
 def _compared(

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from rollout.domain.measure import Agreement, Sums
+from rollout.domain.measure import NEVER, Agreement, Sums, edge
 from rollout.gates.published import Minutes
 from rollout.gates.sides import Kind, Side
-from rollout.stats import counts, histogram, objective, slow
+from rollout.stats import buckets, counts, histogram, objective, slow
 from rollout.stats.counts import NOBODY, Counts
 from rollout.stats.grid import Grid
 from rollout.stats.slow import Reference
 
 Buckets = Mapping[int, int]
 Classes = Mapping[str, int]
+Edges = tuple[float, ...]
+
+_OWN = tuple(map(edge, range(1 << 12)))  # seconds; no histogram has more of our buckets
+_ALL = -1  # the bucket above which every request is
+_ROUND = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +38,9 @@ class Batch:
     Args:
         errors: Failed requests among all.
         latency: The candidate's and the baseline's histogram; None: none, or of the warm-up.
+        edges: Those of the candidate's and of the baseline's buckets, seconds; empty: they are ours.
         minutes: What was published of latency in their place; None: nothing, or of the warm-up.
-        reference: The baseline's latency before this interval.
+        reference: The baseline's latency before this interval, by the same edges.
         outputs: Prediction -> the candidate's and the baseline's answers by class.
         agreement: Comparison -> pairs of answers.
         sums: Custom metric -> the candidate's and the baseline's sums.
@@ -45,6 +52,7 @@ class Batch:
     errors: Pair
     latency: tuple[Buckets, Buckets] | None
     reference: Reference | None
+    edges: tuple[Edges, Edges] = ((), ())
     minutes: Minutes | None = None
     outputs: Mapping[str, tuple[Classes, Classes]] = field(default_factory=dict)
     agreement: Mapping[str, Agreement] = field(default_factory=dict)
@@ -62,14 +70,51 @@ def pairs(side: Side, batch: Batch) -> tuple[Pair, ...] | None:
         return (batch.errors if side.relative else Pair(batch.errors.candidate, NOBODY),)
     if batch.latency is None:
         return None
-    candidate, baseline = batch.latency
+    (candidate, baseline), (mine, theirs) = batch.latency, batch.edges
     if side.edge is not None:
-        events = histogram.slower(candidate, (side.edge,))[0]
+        mark = beyond_limit(side, mine) if mine else side.edge
+        events = histogram.slower(candidate, (mark,))[0]
         return (Pair(Counts(events, sum(candidate.values())), NOBODY),)
-    edges = slow.edges(batch.reference, side.quantiles)
-    if edges is None:
+    drawn = slow.edges(batch.reference, side.quantiles)
+    if drawn is None:
         return None
-    return _against(edges, side.shift, candidate, baseline)
+    if mine or theirs:
+        marks = tuple(_beyond(side, theirs or _OWN, mine or _OWN, number) for number in drawn)
+    else:
+        marks = tuple(number + side.shift for number in drawn)
+    return _against(drawn, marks, candidate, baseline)
+
+
+def beyond_limit(side: Side, edges: Sequence[float]) -> int:
+    """The bucket above which absolute latency is slow, where buckets are not ours.
+
+    A limit between two edges is rounded against the side's own claim: what is counted for a failure
+    is slower than the limit for certain, what is not counted for a pass is certainly not.
+
+    Args:
+        side: Its ``limit`` counts, seconds.
+        edges: Seconds, ascending.
+
+    Returns:
+        ``NEVER`` where no edge shows that a request was too slow, -1 where none shows that it was
+        not.
+    """
+    if not side.failing:
+        return bisect_right(edges, side.limit * (1.0 + _ROUND)) - 1
+    at = bisect_left(edges, side.limit * (1.0 - _ROUND))
+    return at if at < len(edges) else NEVER
+
+
+def _beyond(side: Side, baseline: Sequence[float], candidate: Sequence[float], number: int) -> int:
+    """The candidate's bucket that is to the baseline's as the side's factor allows.
+
+    Without one a failure counts no request and a pass every one, so that neither can be shown.
+    """
+    if side.failing:
+        found = buckets.pair_to_fail(baseline, candidate, number, side.factor)
+        return NEVER if found is None else found.candidate
+    found = buckets.pair_to_pass(baseline, candidate, number, side.factor)
+    return _ALL if found is None else found.candidate
 
 
 def _hits(side: Side, batch: Batch) -> tuple[Pair, ...] | None:
@@ -102,11 +147,11 @@ def _both(pair: Pair) -> tuple[Counts, Counts]:
 
 
 def _against(
-    edges: tuple[int, ...], shift: int, candidate: Buckets, baseline: Buckets
+    drawn: Sequence[int], marks: Sequence[int], candidate: Buckets, baseline: Buckets
 ) -> tuple[Pair, ...]:
     served, base_served = sum(candidate.values()), sum(baseline.values())
-    events = histogram.slower(candidate, [edge + shift for edge in edges])
-    base_events = histogram.slower(baseline, edges)
+    events = histogram.slower(candidate, marks)
+    base_events = histogram.slower(baseline, drawn)
     return tuple(
         Pair(Counts(slow_here, served), Counts(slow_there, base_served))
         for slow_here, slow_there in zip(events, base_events, strict=True)

@@ -141,14 +141,16 @@ def _latency(reading: Reading) -> str:
     if reading.minutes is not None:
         return _by_the_minute(reading, reading.minutes)
     arms, at = _events(reading), _percentile(plan.quantile or 0.0)
+    theirs = _seconds(reading.baseline_value, reading.reach[0])
+    mine = _seconds(reading.candidate_value, reading.reach[1])
+    coarse = " as far as the buckets' edges show" if any(reading.reach) else ""
     if plan.maximum is not None:
         limit = criteria.spell_seconds(plan.maximum)
-        return f"candidate {at} {_seconds(reading.candidate_value)}, slower than {limit}: {arms}"
-    values = f"baseline {at} {_seconds(reading.baseline_value)}, "
-    values += f"candidate {at} {_seconds(reading.candidate_value)}"
+        return f"candidate {at} {mine}, slower than {limit}{coarse}: {arms}"
+    values = f"baseline {at} {theirs}, candidate {at} {mine}"
     allowed = plan.tolerance or plan.margin
     more = f" + {criteria.spell_allowance(plan, allowed)} for the candidate" if allowed else ""
-    return f"{values}, slower than the baseline's recent {at}{more}: {arms}"
+    return f"{values}, slower than the baseline's recent {at}{more}{coarse}: {arms}"
 
 
 def _by_the_minute(reading: Reading, minutes: Summary) -> str:
@@ -290,8 +292,10 @@ def _percentile(quantile: float) -> str:
     return f"p{quantile * 100:g}"
 
 
-def _seconds(value: float | None) -> str:
-    return "unanswered" if value is None else criteria.spell_seconds(value)
+def _seconds(value: float | None, reach: float | None) -> str:
+    if value is not None:
+        return criteria.spell_seconds(value)
+    return "unanswered" if reach is None else f"above {criteria.spell_seconds(reach)} or unanswered"
 
 
 def _evidence(case: Case) -> str:

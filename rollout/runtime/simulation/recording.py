@@ -6,16 +6,19 @@ A line is one deployment in one interval::
      "latency_ms": [[upper_edge, count], ...]}
 
 ``latency_ms`` may be absent; an upper edge of ``null`` (or ``"+Inf"``) stands for requests that
-failed or were never answered. Intervals of both deployments coincide or do not touch.
+failed or were never answered. Edges are mapped onto our own buckets, unless all of their finite
+ones are named: ``"edges_ms": [5, 10, 25, ...]``; then the gates judge by these, and the requests
+above the last of them have the edge ``null``. Intervals of both deployments coincide or do not touch.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
+from itertools import pairwise
 
 from rollout.domain.diagnostics import Diagnostic, Place
 from rollout.domain.errors import EndpointAway, PlanInvalid
@@ -26,10 +29,11 @@ from rollout.runtime.meter import OUTAGE_STEP
 from rollout.runtime.simulation.traffic import Shares
 
 MOST = 20  # findings that are told; a file of another form has one in every line
-_KEYS = ("start", "seconds", "deployment", "requests", "errors", "latency_ms")
-_NEEDED = _KEYS[:-1]
+_KEYS = ("start", "seconds", "deployment", "requests", "errors", "latency_ms", "edges_ms")
+_NEEDED = _KEYS[:-2]
 _SLACK = 1e-6  # seconds
 _SHORTEST = 1.0  # seconds between two looks
+_EXACT = 15  # digits of an edge that is not ours
 _DIGITS = 6  # of an edge, cut down so that it is still in its own bucket
 
 
@@ -61,16 +65,26 @@ def _spelled(interval: Interval, name: str, arm: Arm) -> dict[str, object]:
         "errors": arm.errors,
     }
     if arm.latency is not None:
-        made["latency_ms"] = [[_edge_ms(at), count] for at, count in sorted(arm.latency.items())]
+        found = sorted(arm.latency.items())
+        made["latency_ms"] = [[_edge_ms(at, arm.edges), count] for at, count in found]
+    if arm.edges:
+        made["edges_ms"] = list(map(_exact_ms, arm.edges))
     return made
 
 
-def _edge_ms(bucket: int) -> float | None:
+def _edge_ms(bucket: int, edges: Sequence[float]) -> float | None:
     if bucket >= NEVER:
         return None
+    if edges:
+        return _exact_ms(edges[bucket])
     exact = edge(bucket) * 1000.0
     unit = 10.0 ** (math.floor(math.log10(exact)) + 1 - _DIGITS)
     return float(f"{math.floor(exact / unit) * unit:.{_DIGITS}g}")
+
+
+def _exact_ms(seconds: float) -> float:
+    """Milliseconds that divide back into the seconds: 70, not 70.00000000000001."""
+    return float(f"{seconds * 1000.0:.{_EXACT}g}")
 
 
 # --- reading ------------------------------------------------------------------
@@ -177,12 +191,14 @@ def _values(reader: _Reader, number: int, data: Mapping[str, object]) -> None:
     if errors is None or (requests is not None and errors > requests):
         do = "Write how many of the requests failed."
         reader.wrong(number, "errors", "It is no whole number from 0 to requests.", do)
-    latency = _latency(reader, number, data.get("latency_ms"))
+    edges = _edges(reader, number, data.get("edges_ms"))
+    latency = _latency(reader, number, data.get("latency_ms"), edges)
     if len(reader.findings) > before or start is None or seconds is None:
         return
     assert requests is not None and errors is not None  # noqa: S101, PT018 - else there are findings
     role = reader.names[str(name)]
-    _keep(reader, number, (start, start + seconds), role, Arm(requests, errors, latency))
+    arm = Arm(requests, errors, latency, edges=tuple(each / 1000.0 for each in edges))
+    _keep(reader, number, (start, start + seconds), role, arm)
 
 
 def _number(value: object) -> float | None:
@@ -196,7 +212,22 @@ def _count(value: object) -> int | None:
     return None if number is None or number < 0 or number != int(number) else int(number)
 
 
-def _latency(reader: _Reader, number: int, value: object) -> Mapping[int, int] | None:
+def _edges(reader: _Reader, number: int, value: object) -> tuple[float, ...]:
+    """Upper edges in milliseconds of buckets that are not ours; empty: they are."""
+    if value is None:
+        return ()
+    found = [_number(each) for each in value] if isinstance(value, list) else [None]
+    known = tuple(each for each in found if each is not None)
+    if len(known) < len(found) or any(high <= low for low, high in pairwise(known)):
+        do = "Write the finite upper edges in milliseconds: [5, 10, 25]."
+        reader.wrong(number, "edges_ms", "It is no list of ascending numbers.", do)
+        return ()
+    return known
+
+
+def _latency(
+    reader: _Reader, number: int, value: object, edges: Sequence[float]
+) -> Mapping[int, int] | None:
     if value is None:
         return None
     do = "Write pairs such as [120.5, 17]: an upper edge in milliseconds, and a count."
@@ -205,7 +236,7 @@ def _latency(reader: _Reader, number: int, value: object) -> Mapping[int, int] |
         return None
     found: dict[int, int] = {}
     for at, pair in enumerate(value):
-        made = _bucket(pair)
+        made = _bucket(pair, edges)
         if made is None:
             reader.wrong(number, f"latency_ms[{at}]", f"{_short(pair)} is no such pair.", do)
             return None
@@ -214,10 +245,14 @@ def _latency(reader: _Reader, number: int, value: object) -> Mapping[int, int] |
     return {bucket: count for bucket, count in found.items() if count}
 
 
-def _bucket(pair: object) -> tuple[int, int] | None:
+def _bucket(pair: object, edges: Sequence[float]) -> tuple[int, int] | None:
     match pair:
         case [None | "+Inf", counted]:
             bucket = NEVER
+        case [upper, _] if edges and _number(upper) not in edges:
+            return None
+        case [upper, counted] if edges:
+            bucket = edges.index(upper)
         case [upper, counted] if (number := _number(upper)) is not None and number > 0:
             bucket = bucket_of(number / 1000.0)
         case _:

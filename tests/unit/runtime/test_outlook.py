@@ -8,7 +8,7 @@ import pytest
 
 from rollout.domain.criteria import Check
 from rollout.domain.errors import EndpointAway
-from rollout.domain.measure import Arm, Published, Sums, bucket_of
+from rollout.domain.measure import NEVER, Arm, Published, Sums, bucket_of
 from rollout.domain.plan import Metering
 from rollout.domain.run import Phase
 from rollout.domain.units import Allowance
@@ -89,6 +89,20 @@ def test_too_little_history_is_no_rate_of_errors_and_no_latency():
     assert baseline_of(PLAN, HOUR, Stated(error_rate=0.001)).error_rate == Figure(
         0.001, Basis.STATED, "--error-rate"
     )
+
+
+def test_buckets_that_are_not_ours_say_nothing_of_how_latency_is_spread():
+    """Their numbers would be read as microseconds."""
+    slow = Check("latency", 0.95, tolerance=Allowance(1.1), margin=Allowance(1.2))
+    gate = replace(PLAN.gates["canary"], checks=(ERRORS, slow))
+    plan = replace(PLAN, gates={"canary": gate})
+    theirs = (Arm(150, 3, {0: 140, 1: 7, NEVER: 3}, edges=(0.1, 0.5)),) * 240
+
+    found, assumed = outlook(plan, Past(theirs)), outlook(plan, Past((Arm(150, 3),) * 240))
+
+    assert found.baseline.latency_from is Basis.ASSUMED
+    assert found == assumed
+    assert outlook(plan, Past(HOUR)) != assumed
 
 
 def test_clusters_and_custom_shares_are_learned_too():

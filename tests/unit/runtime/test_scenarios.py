@@ -356,6 +356,31 @@ def test_coarse_buckets_and_infinity_are_understood():
     }  # fmt: skip
 
 
+def test_buckets_that_are_not_ours_are_written_with_their_edges_and_read_back():
+    """Judged by our buckets, all of a wide one would lie at its upper edge."""
+    edges = (0.005, 0.07, 0.1 * 3, 1.0 / 3.0, 2.5)
+    arms = {
+        "baseline": Arm(90, 1, {1: 5, 3: 80, NEVER: 5}, edges=edges),
+        "candidate": Arm(9, 0, {0: 9}, edges=(0.0, 0.5)),
+    }
+    story = [interval(1e9), Interval(1e9 + 2, 1e9 + 3, arms)]
+
+    lines = list(recorded(story, "blue", "green"))
+
+    assert json.loads(lines[2])["latency_ms"] == [
+        [70.0, 5],
+        [pytest.approx(1000 / 3), 80],
+        [None, 5],
+    ]
+    assert json.loads(lines[2])["edges_ms"][:3] == [5.0, 70.0, 300.0]
+    again = list(recorded(read(*lines).intervals, "blue", "green"))
+    assert again == lines
+    found = read(*lines).intervals[1].arms
+    assert found["candidate"] == arms["candidate"]
+    assert found["baseline"].latency == arms["baseline"].latency
+    assert found["baseline"].edges == pytest.approx(edges, rel=1e-14)
+
+
 def test_lines_may_come_in_any_order():
     late = [line(start=5), line(start=5, deployment="green")]
 
@@ -389,6 +414,10 @@ def test_lines_may_come_in_any_order():
         ([line(latency_ms=[[0, 2]])], "latency_ms[0]: [0, 2] is no such pair."),
         ([line(latency_ms=[[5, -2]])], "latency_ms[0]: [5, -2] is no such pair."),
         ([line(latency_ms=[["x" * 99, 2]])], '...'),
+        ([line(edges_ms=5)], "r.jsonl:1:1: edges_ms: It is no list of ascending numbers."),
+        ([line(edges_ms=[5, 5])], "r.jsonl:1:1: edges_ms: It is no list of ascending numbers."),
+        ([line(edges_ms=[5, None])], "r.jsonl:1:1: edges_ms: It is no list of ascending numbers."),
+        ([line(edges_ms=[5, 9], latency_ms=[[7, 1]])], "latency_ms[0]: [7, 1] is no such pair."),
         ([line(), GREEN, line()], "r.jsonl:3:1: start: Another line has the same deployment"),
         ([line(), line(start=0.5, deployment="green")], "r.jsonl:2:1: start: It overlaps"),
         ([line()], "There is no line of green. Record both blue and green."),
