@@ -22,12 +22,12 @@ demo: .venv/.runtime
 demo-azure: .venv/.dev .venv/.node
 	@$(BIN)/python scripts/demo_azure.py
 
-test: check .venv/.node
+test: check .venv/.node .venv/.prometheus
 	$(BIN)/python -m pytest -n 2 --dist worksteal tests/unit tests/contracts tests/simulation tests/torture rollout
 	$(BIN)/python -m pytest -n 3 --dist loadgroup tests/acceptance --ignore=tests/acceptance/azureml
 	$(BIN)/python -m pytest -n 4 --dist loadfile tests/acceptance/azureml
 
-torture: .venv/.dev .venv/.node
+torture: .venv/.dev .venv/.node .venv/.prometheus
 	$(BIN)/python -m tests.torture $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
 
 check: .venv/.dev
@@ -62,6 +62,12 @@ samples: .venv/.dev
 .venv/.node: .venv/.made scripts/azurite/package-lock.json
 	@echo "Installing Azurite into .venv/node ..."
 	@sh scripts/install-azurite .venv/node
+	@touch $@
+
+# Tests read what Prometheus has scraped; nothing else needs it.
+.venv/.prometheus: .venv/.made scripts/install-prometheus
+	@echo "Installing Prometheus into .venv/prometheus ..."
+	@sh scripts/install-prometheus .venv/prometheus
 	@touch $@
 
 .venv/.made:

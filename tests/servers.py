@@ -83,9 +83,9 @@ def postgres_server(*options: str) -> Iterator[str]:
             process = subprocess.Popen(
                 command, stdout=log, stderr=log, cwd=folder, user=server.system_user
             )
-        undone.callback(_end, process, signal.SIGINT)  # INT: do not wait for clients
+        undone.callback(end, process, signal.SIGINT)  # INT: do not wait for clients
         url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
-        _await(lambda: _takes_connections(url), process, folder / "log")
+        await_ready(lambda: _takes_connections(url), process, folder / "log")
         yield url
 
 
@@ -131,8 +131,8 @@ def azurite() -> Iterator[tuple[str, dict[str, str]]]:
                 stdout=log, stderr=log, cwd=folder,
                 env={**os.environ, "AZURITE_ACCOUNTS": f"{ACCOUNT}:{key}"},
             )  # fmt: skip
-        undone.callback(_end, process, signal.SIGTERM)
-        _await(lambda: _answers(port), process, folder / "log")
+        undone.callback(end, process, signal.SIGTERM)
+        await_ready(lambda: _answers(port), process, folder / "log")
         told = {
             "AZURE_STORAGE_CONNECTION_STRING": f"AccountName={ACCOUNT};AccountKey={key};"
             f"BlobEndpoint=http://127.0.0.1:{port}/{ACCOUNT}"
@@ -166,7 +166,7 @@ def s3_server() -> Iterator[tuple[str, dict[str, str]]]:
             stderr=log,
         )
         try:
-            _await(lambda: _answers(port), process, None)
+            await_ready(lambda: _answers(port), process, None)
             told = {
                 "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
                 "AWS_ACCESS_KEY_ID": "tester",
@@ -176,7 +176,7 @@ def s3_server() -> Iterator[tuple[str, dict[str, str]]]:
             httpx.put(f"http://127.0.0.1:{port}/journals").raise_for_status()
             yield "s3://journals/tests", told
         finally:
-            _end(process, signal.SIGTERM)
+            end(process, signal.SIGTERM)
 
 
 # --- fixtures, a server a session each ---
@@ -211,7 +211,7 @@ def _answers(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _await(ready, process: subprocess.Popen[bytes], log: Path | None) -> None:
+def await_ready(ready, process: subprocess.Popen[bytes], log: Path | None) -> None:
     for _ in range(int(START_SECONDS / PAUSE_SECONDS)):
         if ready():
             return
@@ -221,7 +221,7 @@ def _await(ready, process: subprocess.Popen[bytes], log: Path | None) -> None:
     pytest.fail(f"{process.args[0]} does not start: {log.read_text() if log else ''}")
 
 
-def _end(process: subprocess.Popen[bytes], first: signal.Signals) -> None:
+def end(process: subprocess.Popen[bytes], first: signal.Signals) -> None:
     process.send_signal(first)
     try:
         process.wait(timeout=20)

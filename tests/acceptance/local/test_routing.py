@@ -71,7 +71,8 @@ def test_another_path_is_not_found_with_the_key_and_nobody_gets_in_without(
 
     assert [one.status for one in got] == [status] * 8
     if right:
-        assert got[0].json == {"message": "This endpoint answers at /score only."}
+        said = "This endpoint answers at /score only; its metrics are at GET /metrics."
+        assert got[0].json == {"message": said}
 
 
 def test_the_header_chooses_a_deployment_at_0_percent(endpoint: LocalEndpoint) -> None:

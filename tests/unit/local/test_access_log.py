@@ -79,6 +79,7 @@ BEGIN = Cursor(Place(1, 0), Place(1, 0), Place(1, 0), 0.0, 0.0)
         ({"route": None, "cluster": None, "status": 404}, (0, 0)),
         ({"route": "split:none", "cluster": None, "status": 404}, (0, 0)),
         ({"cluster": "ep~other~live"}, (0, 0)),
+        ({"route": "metrics", "cluster": "ep~metrics"}, (0, 0)),
     ],
 )
 def test_what_counts(log: Path, changes: dict[str, object], counts: tuple[int, int]) -> None:

@@ -22,20 +22,24 @@ def front(traffic: dict[str, int], mirror: dict[str, int] | None = None) -> list
     return routes.routes(config)[0]["virtual_hosts"][0]["routes"]
 
 
+def split_of(traffic: dict[str, int], mirror: dict[str, int] | None = None) -> dict:
+    return next(one for one in front(traffic, mirror) if one["name"].startswith("split"))
+
+
 def test_the_header_comes_before_the_split_and_is_never_mirrored() -> None:
     found = front({"blue": 100}, {"green": 50})
 
     assert [route["name"] for route in found] == [
-        "direct:blue", "direct:green", "direct:unknown", "split", "nowhere",
+        "direct:blue", "direct:green", "direct:unknown", "split", "metrics", "nowhere",
     ]  # fmt: skip
     assert ["request_mirror_policies" in json.dumps(route) for route in found] == [
-        False, False, False, True, False,
+        False, False, False, True, False, False,
     ]  # fmt: skip
     assert found[2]["direct_response"]["status"] == 404
 
 
 def test_the_mirror_counts_in_millionths() -> None:
-    policy = front({"blue": 100}, {"green": 50})[-2]["route"]["request_mirror_policies"][0]
+    policy = split_of({"blue": 100}, {"green": 50})["route"]["request_mirror_policies"][0]
 
     share = policy["runtime_fraction"]["default_value"]
     assert share == {"numerator": 500_000, "denominator": "MILLION"}
@@ -44,14 +48,14 @@ def test_the_mirror_counts_in_millionths() -> None:
 
 @pytest.mark.parametrize("traffic", [{}, {"blue": 0}])
 def test_no_traffic_is_a_404_and_no_sum_of_zero(traffic: dict[str, int]) -> None:
-    split = front(traffic)[-2]
+    split = split_of(traffic)
 
     assert split["direct_response"]["status"] == 404
     assert "route" not in split
 
 
 def test_zero_shares_are_no_clusters() -> None:
-    weighted = front({"blue": 100, "green": 0})[-2]["route"]["weighted_clusters"]["clusters"]
+    weighted = split_of({"blue": 100, "green": 0})["route"]["weighted_clusters"]["clusters"]
 
     assert [(one["name"], one["weight"]) for one in weighted] == [("ep~blue~live", 100)]
 
@@ -82,6 +86,57 @@ def test_the_public_listener_is_on_the_loopback_and_shares_its_port_with_nobody(
     assert gate["address"]["pipe"] == {"path": "/shadow", "mode": 0o600}
 
 
+def test_of_the_administration_one_page_can_be_read_and_nothing_else() -> None:
+    config = Config(UPSTREAMS, {"blue": 100}, {}, KEYS)
+    administration = [
+        one["name"] for one in xds.clusters(config, LAYOUT) if '"/admin"' in json.dumps(one)
+    ]
+
+    leading = [one for one in by_name(config).values() if xds.METRICS in json.dumps(one)]
+
+    assert administration == [xds.METRICS]
+    assert [(one["match"], one["route"]) for one in leading] == [
+        (
+            {
+                "path": "/metrics",
+                "headers": [{"name": ":method", "string_match": {"exact": "GET"}}],
+            },
+            {"cluster": xds.METRICS, "prefix_rewrite": "/stats/prometheus?usedonly"},
+        )
+    ]
+
+
+def test_the_endpoint_says_truly_where_it_answers() -> None:
+    *known, nowhere = front({"blue": 100})
+
+    said = nowhere["direct_response"]["body"]["inline_string"]
+
+    assert nowhere["match"] == {"prefix": "/"}
+    assert set(re.findall(r"(?<= )/[a-z]+", said)) == {one["match"]["path"] for one in known}
+
+
+@pytest.mark.parametrize("limit_ms", [5, 12, 50, 137, 300, 999, 2500, 60_000])
+def test_a_latency_check_finds_an_edge_within_its_margin(limit_ms: int) -> None:
+    (settings,) = listeners.bootstrap(LAYOUT)["stats_config"]["histogram_bucket_settings"]
+
+    edges = settings["buckets"]
+
+    assert list(edges) == sorted(set(edges))
+    assert any(limit_ms / 1.2 < edge <= limit_ms for edge in edges)
+    assert any(limit_ms <= edge < limit_ms * 1.2 for edge in edges)
+
+
+def test_edges_are_set_for_what_deployments_answer() -> None:
+    (settings,) = listeners.bootstrap(LAYOUT)["stats_config"]["histogram_bucket_settings"]
+    pattern = re.compile(settings["match"]["safe_regex"]["regex"])
+    names = [one["name"] for one in xds.clusters(Config(UPSTREAMS), LAYOUT)]
+
+    fine = [name for name in names if pattern.fullmatch(f"cluster.{name}.upstream_rq_time")]
+
+    assert fine == ["ep~blue~live", "ep~blue~shadow", "ep~green~live", "ep~green~shadow"]
+    assert not pattern.fullmatch("cluster.ep~blue~live.external.upstream_rq_time")
+
+
 def test_each_deployment_has_its_own_time_limit_and_a_bounded_shadow() -> None:
     clusters = {one["name"]: one for one in xds.clusters(Config(UPSTREAMS), LAYOUT)}
 
@@ -90,7 +145,7 @@ def test_each_deployment_has_its_own_time_limit_and_a_bounded_shadow() -> None:
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
         ]["common_http_protocol_options"]["max_stream_duration"]
         for name, one in clusters.items()
-        if name != "ep~shadowgate"
+        if name not in {"ep~shadowgate", "ep~metrics"}
     }
     assert limits == {
         "ep~blue~live": "5.000s", "ep~blue~shadow": "5.000s",

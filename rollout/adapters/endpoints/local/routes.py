@@ -1,4 +1,4 @@
-"""Which request goes where: by header, through the split, into the shadow, or nowhere."""
+"""Which request goes where: by header, through the split, into the shadow, to metrics, or nowhere."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from rollout.adapters.endpoints.local.listeners import KEY_FILTER, KEY_READING
 from rollout.adapters.endpoints.local.xds import (
     DEPLOYMENT_HEADER,
     LIVE,
+    METRICS,
     ROUTES,
     SHADOW,
     SHADOW_GATE,
@@ -42,7 +43,7 @@ _RETRIES: Json = {
 
 
 def routes(config: Config) -> list[Json]:
-    """The public routes: by header first, then the split with its mirror, and what is nowhere."""
+    """The public routes: by header first, then split with mirror, metrics, and what is nowhere."""
     by_header = [_direct_route(name) for name in _reachable(config)]
     return [
         {
@@ -57,6 +58,7 @@ def routes(config: Config) -> list[Json]:
                         *by_header,
                         _unknown_route(),
                         _split_route(config),
+                        _metrics_route(),
                         _nowhere_route(),
                     ],
                     "request_headers_to_add": [_header(_ID_HEADER, "%UNIQUE_ID%")],
@@ -130,12 +132,28 @@ def _unknown_route() -> Json:
     }
 
 
+def _metrics_route() -> Json:
+    """Envoy's page for Prometheus, for whoever has the key.
+
+    Path and method are exact, so that no other page of the administration can be asked for; what
+    a client adds behind a question mark makes the page longer or shorter.
+    """
+    return {
+        "name": "metrics",
+        "match": {
+            "path": "/metrics",
+            "headers": [{"name": ":method", "string_match": {"exact": "GET"}}],
+        },
+        "route": {"cluster": METRICS, "prefix_rewrite": "/stats/prometheus?usedonly"},
+    }
+
+
 def _nowhere_route() -> Json:
     """Without it a request with a good key would be told that its key is wrong."""
     return {
         "name": "nowhere",
         "match": {"prefix": "/"},
-        **_not_found("This endpoint answers at /score only."),
+        **_not_found("This endpoint answers at /score only; its metrics are at GET /metrics."),
     }
 
 

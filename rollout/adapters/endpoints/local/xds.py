@@ -16,6 +16,7 @@ DEPLOYMENT_HEADER = "azureml-model-deployment"
 
 TYPE = "type.googleapis.com/"
 SHADOW_GATE = "ep~shadowgate"
+METRICS = "ep~metrics"
 # A shadow that hangs must not pile up requests; what is dropped here is flagged UO and not counted.
 _SHADOWS_IN_FLIGHT = 64
 # With streaming mirrors a full buffer would slow the live request down; so it is hard to fill.
@@ -95,7 +96,7 @@ def clusters(config: Config, layout: Layout) -> list[Json]:
         for name, upstream in sorted(config.upstreams.items())
         for kind in (LIVE, SHADOW)
     ]
-    return [*found, _gate_cluster(layout)]
+    return [*found, _gate_cluster(layout), _metrics_cluster(layout)]
 
 
 def hosts(deployment: str, upstream: Upstream) -> list[Json]:
@@ -175,7 +176,6 @@ _OUTLIERS: Json = {
 
 
 def _gate_cluster(layout: Layout) -> Json:
-    pipe = {"endpoint": {"address": {"pipe": {"path": str(layout.shadow_socket)}}}}
     return {
         "@type": TYPE + "envoy.config.cluster.v3.Cluster",
         "name": SHADOW_GATE,
@@ -191,11 +191,24 @@ def _gate_cluster(layout: Layout) -> Json:
                 }
             ]
         },
-        "load_assignment": {
-            "cluster_name": SHADOW_GATE,
-            "endpoints": [{"lb_endpoints": [pipe]}],
-        },
+        "load_assignment": _at_socket(SHADOW_GATE, layout.shadow_socket),
     }
+
+
+def _metrics_cluster(layout: Layout) -> Json:
+    """Envoy's own administration. One route leads here, and it chooses the page: see routes.py."""
+    return {
+        "@type": TYPE + "envoy.config.cluster.v3.Cluster",
+        "name": METRICS,
+        "type": "STATIC",
+        "connect_timeout": "1s",
+        "load_assignment": _at_socket(METRICS, layout.admin_socket),
+    }
+
+
+def _at_socket(cluster: str, path: Path) -> Json:
+    pipe = {"endpoint": {"address": {"pipe": {"path": str(path)}}}}
+    return {"cluster_name": cluster, "endpoints": [{"lb_endpoints": [pipe]}]}
 
 
 def _host(host: Host) -> Json:
