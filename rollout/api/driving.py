@@ -13,12 +13,12 @@ from rollout.api.ordering import abort
 from rollout.api.plans import read_plan
 from rollout.api.seating import Own, Result, Silent, carried_on, driven, driven_back
 from rollout.api.settings import Settings
-from rollout.domain.errors import EndpointError, Locked, NotLoggedIn, UsageError
+from rollout.domain.errors import EndpointAway, EndpointError, Locked, NotLoggedIn, UsageError
 from rollout.domain.outcome import repeated_code
 from rollout.domain.plan import Plan
 from rollout.domain.run import OPEN, Run, Split
 from rollout.domain.unguarded import unguarded
-from rollout.ports.endpoint import Endpoint
+from rollout.ports.endpoint import Endpoint, Finding
 from rollout.ports.observer import Observer
 from rollout.runtime import begin, orders, superseding
 from rollout.runtime.begin import Course, Standing
@@ -94,9 +94,17 @@ def preview(
         seen = endpoint.observe()
         stated = Stated(rps, error_rate)
         outlook = outlook_of(value, endpoint, found, stated, exists=seen.exists)
-        checks = endpoint.preflight() if checks_ahead(value, found) else ()
+        checks = _checks(endpoint) if checks_ahead(value, found) else ()
         fresh = begin.fresh_run(value, endpoint, found.identity, used.who, journal.now())
         return preview_of(value, seen, found, outlook, checks, fresh=fresh)
+
+
+def _checks(endpoint: Endpoint) -> tuple[Finding, ...]:
+    """The pre-checks; who does not answer them is told as one that is not good."""
+    try:
+        return endpoint.preflight()
+    except EndpointAway as error:
+        return (Finding("pre-checks", False, str(error)),)
 
 
 def apply(  # noqa: PLR0913 - a name for each thing a caller may want otherwise

@@ -44,15 +44,18 @@ class DeploymentRef:
     overrides: Json = field(default_factory=dict)
 
 
+PROMETHEUS = "prometheus"
+"""Who measures endpoints of any provider; the others measure those of one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Metering:
     """Who counts requests and times answers.
 
     Args:
-        provider: ``local``, ``azure_monitor`` or ``log_analytics``; empty: whom the endpoint's
-            provider takes.
-        options: What only this one understands (``workspace``, ``delay``), parsed by the
-            endpoint's adapter.
+        provider: ``local``, ``azure_monitor``, ``log_analytics`` or ``prometheus``; empty: whom
+            the endpoint's provider takes.
+        options: What only this one understands (``workspace``, ``address``), parsed by its adapter.
     """
 
     provider: str = ""

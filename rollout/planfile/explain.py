@@ -102,7 +102,9 @@ def _type(refusal: Refusal) -> Iterator[Problem]:
     do = refusal.here.get("errorMessage") or _TYPES[wanted[0]][1]
     if wanted[0] == "string" and isinstance(given, int | float):
         do = f'Put it in quotes: "{printable(refusal.written or shown(given))}".'
-    what = "it is empty" if given is None else f"{shown(given)} stands here"
+    # Where a secret is asked for, what stands there may be one.
+    seen = "a value" if "secret" in refusal.here.get("properties", ()) else shown(given)
+    what = "it is empty" if given is None else f"{seen} stands here"
     yield Problem(refusal.path, f"{what}; it must be {names}.", do)
 
 

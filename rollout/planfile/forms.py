@@ -18,7 +18,7 @@ from rollout.domain.units import (
     parse_points,
     spell_duration,
 )
-from rollout.planfile import attendance
+from rollout.planfile import attendance, secrets
 from rollout.planfile.misshapen import Misshapen
 from rollout.planfile.wording import listed, shown
 
@@ -291,7 +291,16 @@ def quantile(metric: str) -> float | None:
 
 
 # Forms of text; the others are quantities.
-TEXT = ("azure-name", "title", "json-path", "answer-path", "answer-paths", "window", "time-zone")
+TEXT = (
+    "secret",
+    "azure-name",
+    "title",
+    "json-path",
+    "answer-path",
+    "answer-paths",
+    "window",
+    "time-zone",
+)
 _FORMS: Mapping[str, Callable[[object], object]] = {
     "duration": duration,
     "percent": percent,
@@ -308,6 +317,7 @@ _FORMS: Mapping[str, Callable[[object], object]] = {
     "azure-name": azure_name,
     "title": title,
     "json-path": json_path,
+    "secret": secrets.place,
     "answer-path": answer_path,
     "answer-paths": answer_paths,
     "window": attendance.allowed,

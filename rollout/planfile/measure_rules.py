@@ -42,7 +42,8 @@ def _latency(draft: Draft, written: Sketch, able: Abilities) -> None:
         return
     known = [f"latency_p{each * 100:g}".replace(".", "") for each in able.quantiles]
     what = f"{able.meter} does not measure {written.metric}."
-    draft.wrong_key(written.path, what, f"Write {listed(known)}.")
+    do = f"Write {listed(known)}." if known else "Add metrics.latency, its histogram."
+    draft.wrong_key(written.path, what, do)
 
 
 def _answers(draft: Draft, written: Sketch, able: Abilities) -> None:

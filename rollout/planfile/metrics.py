@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from rollout.domain.plan import PROMETHEUS
 from rollout.planfile import forms
 from rollout.planfile.draft import Draft
 from rollout.planfile.misshapen import Misshapen
@@ -18,6 +19,7 @@ _CONDITIONS = ("above", "below")
 _BOUNDS = ("low", "high")
 _OF: Mapping[str, tuple[str, ...]] = {RATIO: ("equals", *_CONDITIONS), MEAN: _BOUNDS}
 _PATH = ("metrics", "custom")
+_OF_PROMETHEUS = ("address", "requests", "errors", "latency", "unit", "token", "username")
 
 
 class Own(NamedTuple):
@@ -68,7 +70,8 @@ def _number(value: object) -> float | None:
 
 
 def check(draft: Draft) -> None:
-    """Note every declared metric that does not say what it measures."""
+    """Note every declared metric that does not say what it measures, and keys of another meter."""
+    _meter(draft)
     for name in draft.mapping(*_PATH):
         path = (*_PATH, name)
         if _is_ours(name):
@@ -83,6 +86,17 @@ def check(draft: Draft) -> None:
         elif found.low is not None and found.high is not None and found.low >= found.high:
             what = f"low, {found.low:g}, is not below high, {found.high:g}."
             draft.wrong((*path, "low"), what, "Write the least and the largest value there can be.")
+
+
+def _meter(draft: Draft) -> None:
+    """Of a meter that is not named, nothing is said: else another one would measure in silence."""
+    metrics, named = draft.mapping("metrics"), draft.at("metrics", "provider")
+    if named is not None and not isinstance(named, str):
+        return  # told by the schema
+    for key in _OF_PROMETHEUS if named != PROMETHEUS else ():
+        if key in metrics:
+            what = f"'{key}' belongs to prometheus."
+            draft.wrong_key(("metrics", key), what, "Write 'provider: prometheus', or remove it.")
 
 
 def _belonging(draft: Draft, path: Path, kind: str) -> None:

@@ -92,5 +92,5 @@ class ProviderCheck(Protocol):
         ...
 
 
-Providers = Callable[[str], ProviderCheck]
-"""The check of the provider of that name, one of ``rules.PROVIDERS``."""
+Providers = Callable[[str, str], ProviderCheck]
+"""The check of the provider of that name, one of ``rules.PROVIDERS``, where that one measures."""

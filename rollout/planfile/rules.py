@@ -59,7 +59,9 @@ def check(draft: Draft, providers: Providers | None) -> None:
 
 def _provider(draft: Draft, providers: Providers | None) -> ProviderCheck | None:
     name = draft.text("endpoint", "provider")
-    return providers(name) if providers is not None and name in PROVIDERS else None
+    if providers is None or name not in PROVIDERS:
+        return None
+    return providers(name, draft.text("metrics", "provider") or "")
 
 
 def _names(draft: Draft) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -14,6 +15,9 @@ from rollout.planfile.wording import Path, meant, printable, shown
 _REFERENCE = re.compile(r"\$\$\{|\$\{([^{}]*)\}|\$\{")
 _ENVIRONMENT = re.compile(r"env\.([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?", re.DOTALL)
 _VARIABLE = re.compile(r"var\.([A-Za-z_][A-Za-z0-9_]*)")
+# What stands for something else with each question to the meter; it stays as it is written.
+_ASKED = ("deployment", "traffic")
+_ASKED_IN = frozenset(("metrics", key) for key in ("requests", "errors", "latency"))
 _PREFIX = "ROLLOUT_VAR_"
 _KINDS = "Write ${var.NAME}, ${env.NAME}, ${env.NAME:-DEFAULT} or ${git.sha}; $${ is a literal ${."
 
@@ -91,7 +95,7 @@ class _Filling:
                 found = self._variable(name[1])
                 if not isinstance(found, str):
                     return found
-            filled = _REFERENCE.sub(self._replacement, text)
+            filled = _REFERENCE.sub(partial(self._replacement, asked=path in _ASKED_IN), text)
             bare = path in self._draft.document.references
             return yaml12.resolve(filled) if bare else filled
         except _Unresolved as error:
@@ -101,10 +105,12 @@ class _Filling:
         self._draft.spoil(path)
         return text
 
-    def _replacement(self, found: re.Match[str]) -> str:
+    def _replacement(self, found: re.Match[str], *, asked: bool = False) -> str:
         if found[0] == "$${":
             return "${"
         inside = found[1]
+        if asked and inside in _ASKED:
+            return found[0]
         if inside is None:
             do = "Close it with '}', or write '$${' for a literal '${'."
             raise _Unresolved("'${' is not closed.", do)

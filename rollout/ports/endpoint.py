@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from rollout.domain.answers import Said
 from rollout.domain.endpoint import Effect, Seen
@@ -181,6 +181,16 @@ class Endpoint(Protocol):
 
     def close(self) -> None:
         """Let go of connections. The endpoint itself lives on."""
+        ...
+
+
+@runtime_checkable
+class Counting(Protocol):
+    """An endpoint, or its provider's check of plans, that knows its own counters in Prometheus."""
+
+    @property
+    def counters(self) -> Mapping[str, str]:
+        """What a plan may leave out below ``metrics``: key -> value."""
         ...
 
 

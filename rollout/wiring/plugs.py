@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 from rollout.adapters.clock import SystemClock
 from rollout.domain.addresses import refuse_secrets
 from rollout.domain.errors import UsageError
+from rollout.domain.plan import PROMETHEUS
 
 if TYPE_CHECKING:  # a short command must not pay for what it only names
     from types import ModuleType
@@ -70,7 +71,12 @@ def endpoint(plan: Plan, *, home: Path, clock: Clock, start: bool = True) -> End
         UsageError: no installed package brings the provider.
     """
     build = cast("_EndpointFactory", _loaded("rollout.endpoints", plan.endpoint.provider))
-    return build(plan, home=home, clock=clock, start=start)
+    if plan.metrics.provider != PROMETHEUS:
+        return build(plan, home=home, clock=clock, start=start)
+    from rollout.adapters.metrics.prometheus.endpoint import Measured, unmeasured  # noqa: PLC0415
+
+    inner = build(unmeasured(plan), home=home, clock=clock, start=start)
+    return Measured(plan, inner, clock)
 
 
 def store(url: str, *, create: bool = True) -> Store:

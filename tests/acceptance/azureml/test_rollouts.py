@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 import yaml
 
+from rollout.adapters.endpoints.local import folder as folders
 from rollout.domain.events import Measured, OwnerTook, Unwatched
+from tests.acceptance.azureml.cloud import Cloud
 from tests.acceptance.azureml.site import AzureSite
 from tests.acceptance.conftest import read_json
 from tests.acceptance.test_rollouts import PATIENT
+from tests.prometheus import Prometheus, prometheus_server
 
 RPS = 100.0
 pytestmark = pytest.mark.timeout(900)
@@ -104,6 +108,51 @@ def test_what_clients_met_between_two_ticks_is_read_from_the_traffic_log(site: A
     assert before, "nothing of the time between two ticks was read"
     assert not any(isinstance(each.event, Unwatched) for each in story)
     assert shown(site, plan)[:2] == ({"green": 100}, {})
+
+
+def test_what_clients_met_between_two_ticks_is_read_from_prometheus(site: AzureSite) -> None:
+    """The same on the counters of the proxy that the emulated endpoint has, scraped by a real one."""
+    plan = light("plans/bad-errors-no-mirror.yaml", site, guard={"unattended": "hold"})
+    bootstrapped(site, plan)
+
+    with scraped(site.cloud, "diabetes") as server:
+        counter = 'envoy_cluster_upstream_rq{envoy_cluster_name="ep~${deployment}~live"%s}'
+        metrics = {
+            "provider": "prometheus",
+            "address": server.address,
+            "requests": counter % "",
+            "errors": counter % ',envoy_response_code=~"5..|424"',
+            "delay": "2s",
+        }
+        gate = {"max_duration": "3m", "checks": [{"error_rate": {"max": "5%"}}]}
+        named = yaml.safe_load((site.folder / plan).read_text())["gates"]
+        measured = site.change(plan, metrics=metrics, gates={name: dict(gate) for name in named})
+        with site.traffic(plan, RPS) as clients:
+            codes = list(ticks(site, measured))
+    clients.stop()
+
+    assert codes[-1] == 10, codes
+    assert set(codes[:-1]) == {20}, codes
+    found = [
+        interval
+        for each in site.events()
+        if isinstance(each.event, Measured)
+        for interval in each.event.intervals
+    ]
+    assert sum(each.arms["candidate"].errors for each in found) > 0
+    assert shown(site, plan)[:2] == ({"green": 100}, {})
+
+
+@contextmanager
+def scraped(cloud: Cloud, endpoint: str) -> Iterator[Prometheus]:
+    """A Prometheus that scrapes the proxy of an emulated endpoint."""
+    folder = folders.Folder(cloud.state_folder / "endpoints" / endpoint)
+    desired, keys = folders.read_json(folder.desired), folders.read_json(folder.keys)
+    assert desired is not None
+    assert keys is not None
+    target = f"127.0.0.1:{desired['port']}"
+    with prometheus_server([target], key=str(keys["primary"])) as server:
+        yield server
 
 
 def ticks(site: AzureSite, plan: str) -> Iterator[int]:

@@ -47,7 +47,7 @@ def look(
         file,
         variables=variables or {},
         environment=environment or {},
-        providers=None if provider is None else lambda _: provider,
+        providers=None if provider is None else lambda *_: provider,
     )
 
 

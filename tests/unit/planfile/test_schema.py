@@ -103,6 +103,7 @@ WRITTEN = [
     "3d", "1.5s", "0s", "0", "1", "true", "false", "200", "blue", "my-endpoint", "a", "x-1", "a.b_c",
     "refuse", "hold", "UTC", "Europe/Vienna", "Mon-Thu 09:00-16:00", "Sat,Sun", "22:00-04:00,05:00-6:30",
     "$", "$[0]", "$.scores[0].label", "$[*]", '$["a b"]', '$.a[*]["b\\"c"][0]', "1rps", "0.5 rps", "-0.5", "ten", "10 minutes", "", "-1", "a b", "[0]", "10min", "1e3",
+    "env:TOKEN", "file:/run/secrets/token", "keyvault:https://x",
 ]  # fmt: skip
 
 

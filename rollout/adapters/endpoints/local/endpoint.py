@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from rollout.adapters.endpoints.local import access_log, chapters, past, resting, snapshot
 from rollout.adapters.endpoints.local.access_log import Asked, Reader
 from rollout.adapters.endpoints.local.client import CALL_SECONDS, Client
+from rollout.adapters.endpoints.local.counted import COUNTERS
 from rollout.adapters.endpoints.local.cursor import Cursor
 from rollout.adapters.endpoints.local.desired import PLAN, check_name
 from rollout.adapters.endpoints.local.doctor import signs
@@ -80,6 +81,7 @@ class LocalEndpoint:
     pace = 0.2  # seconds; asking the engine costs a millisecond
     measure_pace = 1.0  # seconds; a crash is seen within seconds, a log line costs little
     lag = 0.0
+    counters = COUNTERS
 
     def __init__(self, plan: Plan, *, home: Path, clock: Clock, start: bool = True) -> None:
         name = plan.endpoint.name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from rollout.adapters.endpoints.local.counted import COUNTERS
 from rollout.adapters.endpoints.local.endpoint_file import endpoint_findings
 from rollout.adapters.endpoints.local.options import options_findings
 from rollout.adapters.endpoints.local.specification import MOST_INSTANCES, file_findings
@@ -17,6 +18,8 @@ _METER = "local"
 
 class LocalFiles:
     """See ``ProviderCheck``."""
+
+    counters = COUNTERS
 
     def abilities(self, about: Subject) -> Abilities:  # noqa: ARG002 - all plans have the same
         """As Azure's managed endpoints, and answers besides."""

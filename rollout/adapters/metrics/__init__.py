@@ -1,0 +1,1 @@
+"""Sources of measurements that belong to no provider of endpoints."""

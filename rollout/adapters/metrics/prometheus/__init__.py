@@ -1,0 +1,1 @@
+"""Measurements of any endpoint, from the counters that a Prometheus server has scraped."""

@@ -1,0 +1,241 @@
+"""What counters grew by, from scrape to scrape: exact, over restarts, and each request once.
+
+A counter tells how many there were since its process began, so the difference of two scrapes is
+exact however far apart they are; nothing is extrapolated, as ``increase()`` does. Three rules:
+
+* A counter that fell was restarted, and has counted from zero since. What it counted between the
+  last scrape and the restart is lost, as in Prometheus itself.
+* A series that is not in a scrape of its target and is in the next one began at zero in between:
+  most libraries have a series once its first request was counted, and a proxy that is told anew
+  about a deployment begins anew. ``increase()`` leaves that first value out, and with it the first
+  failures of a new version.
+* A series whose target was not scraped before is known from its first scrape on.
+
+A target is what Prometheus scrapes at once: its ``job`` and ``instance``.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from statistics import median
+from typing import NamedTuple, TypeVar
+
+from rollout.domain.measure import NEVER
+from rollout.stats import buckets
+from rollout.stats.buckets import Dropped, Reading
+
+V = TypeVar("V")
+
+Target = tuple[str, str]
+"""Job and instance."""
+
+EDGE_LABEL = "le"
+_NEAR = 0.25  # of the time between two samples
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One series as it was scraped.
+
+    Args:
+        labels: Its name is under ``__name__``.
+        samples: Unix seconds -> value.
+        native: It has native histograms, which are not read.
+    """
+
+    labels: Mapping[str, str]
+    samples: Mapping[float, float] = field(default_factory=dict)
+    native: bool = False
+
+    @property
+    def target(self) -> Target:
+        """Whence it was scraped."""
+        return self.labels.get("job", ""), self.labels.get("instance", "")
+
+
+class Scraped(NamedTuple):
+    """One deployment's series."""
+
+    requests: tuple[Series, ...]
+    errors: tuple[Series, ...]
+    latency: tuple[Series, ...]
+
+    @property
+    def every(self) -> tuple[Series, ...]:
+        """All of them."""
+        return (*self.requests, *self.errors, *self.latency)
+
+
+class Span(NamedTuple):
+    """Which steps between scrapes are counted: those that end in ``(start, end]``.
+
+    Args:
+        begin: Steps that begin before are of another time; what they count is left out.
+        start, end: Unix seconds.
+    """
+
+    begin: float
+    start: float
+    end: float
+
+    def holds(self, before: float, at: float) -> bool:
+        """Whether the step from ``before`` to ``at`` is counted."""
+        return self.begin <= before and self.start < at <= self.end
+
+
+Scrapes = Mapping[Target, Sequence[float]]
+"""When each target was scraped, ascending."""
+
+
+def scrapes(series: Iterable[Series]) -> Scrapes:
+    """When each target was scraped, as far as its series tell."""
+    found: defaultdict[Target, set[float]] = defaultdict(set)
+    for each in series:
+        if each.samples:
+            found[each.target].update(each.samples)
+    return {target: sorted(times) for target, times in found.items()}
+
+
+def spacing(times: Sequence[float]) -> float | None:
+    """Seconds between two scrapes, usually; None: there were not two.
+
+    >>> spacing([0.0, 15.0, 30.0, 60.0])
+    15.0
+    """
+    gaps = [late - early for early, late in pairwise(times)]
+    return median(gaps) if gaps else None
+
+
+class Step(NamedTuple):
+    """What a counter grew by between two scrapes of its target."""
+
+    before: float
+    at: float
+    growth: float
+
+
+def steps(series: Series, known: Scrapes) -> Iterator[Step]:
+    """What a counter grew by, scrape by scrape."""
+    for before, at, old, new in _pairs(series.samples, known.get(series.target, ())):
+        yield Step(before, at, new if old is None or new < old else new - old)
+
+
+def _pairs(
+    samples: Mapping[float, V], times: Sequence[float]
+) -> Iterator[tuple[float, float, V | None, V]]:
+    """Each scrape with the one before it; None: the series was not in that one."""
+    own = sorted(samples)
+    if not own:
+        return
+    earlier = bisect_left(times, own[0]) - 1
+    if earlier >= 0:
+        yield times[earlier], own[0], None, samples[own[0]]
+    for before, at in pairwise(own):
+        missed = _missed(times, before, at)
+        yield (
+            (before, at, samples[before], samples[at])
+            if missed is None
+            else (missed, at, None, samples[at])
+        )
+
+
+def _missed(times: Sequence[float], before: float, at: float) -> float | None:
+    """The target's last scrape between two of a series, in which it was not; None: there was none.
+
+    What is pushed has times of its own for each series; so one that is near to either is no scrape.
+    """
+    near = _NEAR * (at - before)
+    last = bisect_right(times, at - near) - 1
+    return times[last] if last >= 0 and times[last] > before + near else None
+
+
+# --- histograms -------------------------------------------------------------------
+
+
+class Layers(NamedTuple):
+    """A histogram's counters, of all targets.
+
+    Args:
+        edges: Finite upper edges that all of them have, seconds, ascending.
+        rows: Each process's target and readings by time; None: that scrape is torn.
+    """
+
+    edges: tuple[float, ...]
+    rows: tuple[tuple[Target, Mapping[float, Reading | None]], ...]
+
+
+def layers(series: Iterable[Series], unit: float) -> Layers:
+    """A classic histogram from its ``le`` counters.
+
+    What has other edges elsewhere (a version that is being replaced) is read at the edges that are
+    the same everywhere. A scrape that is torn or has no ``+Inf`` is left out.
+
+    Args:
+        series: Of one deployment.
+        unit: What their edges are multiplied by to be seconds.
+    """
+    grouped: defaultdict[tuple[tuple[str, str], ...], dict[float, dict[float, float]]]
+    grouped = defaultdict(lambda: defaultdict(dict))
+    targets: dict[tuple[tuple[str, str], ...], Target] = {}
+    for each in series:
+        edge = _edge(each.labels.get(EDGE_LABEL, ""), unit)
+        if edge is None:
+            continue
+        rest = tuple(sorted(item for item in each.labels.items() if item[0] != EDGE_LABEL))
+        targets[rest] = each.target
+        for at, value in each.samples.items():
+            grouped[rest][at][edge] = value
+    every = [
+        set(cumulative)
+        for times in grouped.values()
+        for cumulative in times.values()
+        if math.inf in cumulative
+    ]
+    common = set.intersection(*every) if every else set()
+    rows = tuple(
+        (targets[rest], {at: _reading(held, common) for at, held in times.items()})
+        for rest, times in sorted(grouped.items())
+    )
+    return Layers(tuple(sorted(common - {math.inf})), rows)
+
+
+def _edge(text: str, unit: float) -> float | None:
+    try:
+        return float(text) * unit
+    except ValueError:
+        return None
+
+
+def _reading(cumulative: Mapping[float, float], common: set[float]) -> Reading | None:
+    if not common or not common <= set(cumulative):
+        return None
+    found = buckets.reading({edge: cumulative[edge] for edge in common})
+    return None if isinstance(found, Dropped) else found
+
+
+def increases(found: Layers, known: Scrapes) -> Iterator[tuple[float, float, Mapping[int, int]]]:
+    """What a histogram grew by, step by step: bucket -> requests; above the last edge ``NEVER``."""
+    last = len(found.edges)
+    for target, readings in found.rows:
+        whole = {at: each for at, each in readings.items() if each is not None}
+        # In a torn scrape it was there, so it has not begun anew behind it.
+        times = [at for at in known.get(target, ()) if at in whole or at not in readings]
+        for before, at, old, new in _pairs(whole, times):
+            grown = _grown(old, new)
+            if not isinstance(grown, Dropped):
+                yield (
+                    before,
+                    at,
+                    {NEVER if number == last else number: count for number, count in grown.items()},
+                )
+
+
+def _grown(old: Reading | None, new: Reading) -> Mapping[int, int] | Dropped:
+    nothing = Reading(new.edges, (0.0,) * len(new.below))
+    grown = buckets.increase(old or nothing, new)
+    return buckets.increase(nothing, new) if grown is Dropped.RESET else grown

@@ -1,0 +1,226 @@
+"""Measurements of one plan's deployments, read from a Prometheus server, closed ones only.
+
+Between ticks Prometheus goes on scraping, so what nobody watched is read later, piece by piece. A
+piece ends only where every target that is still scraped has a scrape in it: what two pods counted
+over different times must not be compared.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, NamedTuple
+
+from rollout.adapters.metrics.prometheus import arriving, counters
+from rollout.adapters.metrics.prometheus.client import Client
+from rollout.adapters.metrics.prometheus.counters import (
+    Layers,
+    Scraped,
+    Scrapes,
+    Series,
+    Span,
+)
+from rollout.adapters.metrics.prometheus.metering import Meter, rhythm, selector
+from rollout.domain.criteria import Check
+from rollout.domain.errors import EndpointRefused
+from rollout.domain.measure import Arm, Interval
+from rollout.domain.roles import BASELINE, CANDIDATE
+from rollout.ports.endpoint import Finding, Reading
+
+LONGEST: Final = 600.0  # seconds that one reading covers at most
+LOOK_BACK: Final = (
+    300.0  # seconds; what was not scraped for longer is gone, as in Prometheus itself
+)
+_MISSED = 2.5  # times the usual time between scrapes: then a target is not waited for
+_ONE_SCRAPE = 90.0  # seconds that a target is waited for of which one scrape is known
+_PRECISION = 1000.0  # a cursor and Prometheus know milliseconds
+
+
+class _Cursor(NamedTuple):
+    """Where a reading begins.
+
+    Args:
+        begin: Requests before it are of another time, and are never counted.
+        until: Up to where was read, Unix seconds.
+    """
+
+    begin: float
+    until: float
+
+    def __str__(self) -> str:
+        return f"{self.begin:.3f}/{self.until:.3f}"
+
+    @staticmethod
+    def parse(text: str) -> _Cursor:
+        try:
+            begin, until = map(float, text.split("/"))
+        except ValueError as error:
+            raise EndpointRefused(
+                f"Measurements stand at {text!r}, which is no time of Prometheus: another source "
+                "of metrics wrote it.",
+                do="Give the plan the source back with which the stage began, or abort: rollout abort",
+            ) from error
+        return _Cursor(begin, until)
+
+
+class Source:
+    """Reads one Prometheus for one plan.
+
+    Args:
+        meter: Where it is, and which counters are the endpoint's.
+        names: ``baseline`` and ``candidate`` -> the deployment's name.
+        client: Asks it.
+    """
+
+    def __init__(self, meter: Meter, names: Mapping[str, str], client: Client) -> None:
+        self._meter = meter
+        self._names = names
+        self._client = client
+        self.pace = rhythm(meter.delay)
+        self.lag = meter.delay + 2 * self.pace
+
+    def cursor(self, moment: float) -> str:
+        """Where measurements stand: a reading from here sees only what begins at ``moment`` or later."""
+        at = math.ceil(moment * _PRECISION) / _PRECISION
+        return str(_Cursor(at, at))
+
+    def read(self, cursor: str, *, moment: float, mirrored: bool) -> Reading:
+        """What was closed since ``cursor``.
+
+        Args:
+            cursor: From ``cursor()`` or an earlier reading.
+            moment: The present, Unix seconds.
+            mirrored: The candidate's arm holds mirrored copies (``${traffic}`` is ``shadow``).
+
+        Returns:
+            No interval while not every target has been scraped anew; no samples are not the same
+            as no requests.
+        """
+        begin, until = _Cursor.parse(cursor)
+        limit = until + LONGEST
+        end = math.floor(min(moment - self._meter.delay, limit) * _PRECISION) / _PRECISION
+        if end <= until:
+            return Reading(cursor, None)
+        scraped = {
+            role: self._scraped(role, until - LOOK_BACK, end, mirrored=mirrored)
+            for role in self._names
+        }
+        known = counters.scrapes(each for arm in scraped.values() for each in arm.every)
+        if not any(_within(times, until, end) for times in known.values()):
+            # Behind a whole piece without a scrape there may be more; what it had is lost.
+            return Reading(str(_Cursor(begin, end)) if end >= limit else cursor, None)
+        if end < limit and not _closed(known, until, end):
+            return Reading(cursor, None)
+        span = Span(begin, until, end)
+        arms, starts = {}, [until]
+        for role, arm in scraped.items():
+            arms[role], first = self._arm(arm, known, span)
+            starts.append(first)
+        # What was asked between a target's scrapes is in it, also a little from before ``until``.
+        interval = Interval(min(starts), end, arms)
+        return Reading(str(_Cursor(begin, end)), interval, lost=_lost(known, begin, until))
+
+    def history(self, *, moment: float, seconds: float, batch: float) -> tuple[Arm, ...]:
+        """What the baseline answered lately, in batches, oldest first; see ``Endpoint.history``.
+
+        What was counted between two scrapes is in the batch of the later one. There are no
+        latencies: for a forecast the edges of others are too coarse.
+        """
+        end = moment - self._meter.delay
+        count = math.floor(seconds / batch)
+        start = end - count * batch
+        arm = self._scraped(BASELINE, start - LOOK_BACK, end)._replace(latency=())
+        known = counters.scrapes(arm.every)
+        found = [
+            self._arm(arm, known, Span(-math.inf, start + at * batch, start + (at + 1) * batch))[0]
+            for at in range(count)
+        ]
+        first = next((at for at, each in enumerate(found) if each.requests), count)
+        return tuple(found[first:])
+
+    def arrives(self, checks: Iterable[Check], *, moment: float) -> tuple[Finding, ...]:
+        """The pre-checks that measurements arrive, and that latency's edges are fine enough.
+
+        Args:
+            checks: Of the plan's gates.
+            moment: The present, Unix seconds.
+        """
+        end = moment - self._meter.delay
+        scraped = self._scraped(BASELINE, end - LOOK_BACK, end)
+        known = counters.scrapes(scraped.every)
+        arm, _ = self._arm(scraped, known, Span(-math.inf, end - LOOK_BACK, end))
+        return arriving.findings(self._names[BASELINE], self._meter, scraped, known, arm, checks)
+
+    def close(self) -> None:
+        """Let go of connections."""
+        self._client.close()
+
+    def _scraped(self, role: str, start: float, end: float, *, mirrored: bool = False) -> Scraped:
+        shadow = mirrored and role == CANDIDATE
+        name, meter = self._names[role], self._meter
+
+        def asked(text: str) -> tuple[Series, ...]:
+            if not text:
+                return ()
+            query = selector(text, deployment=name, mirrored=shadow)
+            return self._client.samples(query, start=start, end=end)
+
+        return Scraped(asked(meter.requests), asked(meter.errors), asked(meter.latency))
+
+    def _arm(self, scraped: Scraped, known: Scrapes, span: Span) -> tuple[Arm, float]:
+        """What a deployment answered in a span, and since when what is counted was asked."""
+        requests, first = _sum(scraped.requests, known, span)
+        errors, also = _sum(scraped.errors, known, span)
+        found = counters.layers(scraped.latency, self._meter.unit)
+        latency = _latency(found, known, span) if found.edges else None
+        edges = found.edges if latency is not None else ()
+        # Of two counters one may be ahead by what was answered while they were read.
+        return Arm(max(requests, errors), errors, latency, edges=edges), min(first, also)
+
+
+def _sum(series: Iterable[Series], known: Scrapes, span: Span) -> tuple[int, float]:
+    total, first = 0.0, math.inf
+    for each in series:
+        for step in counters.steps(each, known):
+            if span.holds(step.before, step.at):
+                total += step.growth
+                first = min(first, step.before)
+    return round(total), first
+
+
+def _latency(found: Layers, known: Scrapes, span: Span) -> dict[int, int]:
+    total: defaultdict[int, int] = defaultdict(int)
+    for before, at, grown in counters.increases(found, known):
+        if span.holds(before, at):
+            for number, count in grown.items():
+                total[number] += count
+    return dict(sorted(total.items()))
+
+
+def _within(times: Sequence[float], start: float, end: float) -> bool:
+    return any(start < at <= end for at in times)
+
+
+def _closed(known: Scrapes, until: float, end: float) -> bool:
+    """Whether every target that is still scraped was scraped since ``until``."""
+    return not any(
+        end - times[-1] < _patience(times)
+        for times in known.values()
+        if not _within(times, until, end)
+    )
+
+
+def _patience(times: Sequence[float]) -> float:
+    usual = counters.spacing(times)
+    return _ONE_SCRAPE if usual is None else _MISSED * usual
+
+
+def _lost(known: Scrapes, begin: float, until: float) -> str:
+    """Why requests right behind ``until`` are in no measurement; empty: they are in this one."""
+    since = max(begin, until - LOOK_BACK)
+    before = any(since <= at <= until for times in known.values() for at in times)
+    # Of a stage that has just begun, the scrape in which it began is left out.
+    if before or begin >= until - LOOK_BACK:
+        return ""
+    return "Prometheus has no samples of the time before it"
