@@ -10,18 +10,17 @@ import time
 
 import psutil
 
-from benchmarks.scale import crowd, raw
+from benchmarks.scale import crowd, memory, raw
 from rollout import api
 from rollout.api.ticking import tick_all
 from rollout.wiring import plugs
 
-PASSES = 5
-
 
 def main() -> None:
     """Fill the store that the arguments name, and print what a pass costs as JSON."""
-    url, (count, due, records) = sys.argv[1], map(int, sys.argv[2:5])
+    url, (count, due, records, passes) = sys.argv[1], map(int, sys.argv[2:6])
     crowd.install()
+    memory.install(url)
     store = plugs.store(url)
     began = time.perf_counter()
     names = crowd.gather(store, count, records)
@@ -30,11 +29,11 @@ def main() -> None:
     settings = api.Settings(state=url)
     api.history(settings=api.Settings(state="sqlite:///no/such/file"))  # imports are not the pass
     before = psutil.Process().memory_info().rss
-    waiting = [_seconds(lambda: tick_all(settings)) for _ in range(PASSES)]
+    waiting = [_seconds(lambda: tick_all(settings)) for _ in range(passes)]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     found = {
         "filled": filled,
-        "raw": raw.reading(url, count, records),
+        "raw": raw.reading(url, count, records, passes),
         "waiting": statistics.median(waiting),
         "bytes": max(peak - before, 0) / count,
         "due": 0.0,
