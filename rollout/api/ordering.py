@@ -45,7 +45,7 @@ def resume(
 ) -> Run:
     """Let a paused or held run go on; ``adopt`` takes the split as somebody changed it."""
     used = settings or Settings()
-    return _give(run_id, ResumeOrdered(used.who, adopt, message), used)
+    return _give(run_id, ResumeOrdered(used.who, adopt, message, reads=True), used)
 
 
 def abort(
@@ -63,7 +63,7 @@ def abort(
 def retry(run_id: str | None = None, message: str = "", settings: Settings | None = None) -> Run:
     """Let a held run try its stage again."""
     used = settings or Settings()
-    return _give(run_id, RetryOrdered(used.who, message), used)
+    return _give(run_id, RetryOrdered(used.who, message, reads=True), used)
 
 
 def _give(run_id: str | None, order: Order, used: Settings) -> Run:

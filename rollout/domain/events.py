@@ -31,8 +31,7 @@ class OwnerTook:
         crashed: The owner before did not leave in good order.
         contested: The owner before may still live.
         call: What it had begun then, and may still land; None: nothing, or the run's own intent.
-        unlocked: A person took the endpoint away from it, for whoever comes next; ``owner`` is that
-            person, and drives nothing.
+        unlocked: A person, the ``owner``, took it away for whoever comes next, and drives nothing.
     """
 
     epoch: int
@@ -209,12 +208,7 @@ class LooseCallFound:
 
 @dataclass(frozen=True, slots=True)
 class LateCallLanded:
-    """What an earlier runner had begun is in place, and is not what the run wants.
-
-    Args:
-        effect: What landed.
-        split: The split as it was found.
-    """
+    """What an earlier runner had begun is in place, and not wanted; ``split``: as it was found."""
 
     effect: Effect
     split: Split
@@ -326,6 +320,7 @@ class ResumeOrdered:
     by: str
     adopt: bool = False
     message: str = ""
+    reads: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,10 +352,11 @@ class Superseded:
 
 @dataclass(frozen=True, slots=True)
 class RetryOrdered:
-    """A person lets a held run try its stage again."""
+    """A held run tries its stage again; ``reads``: what is unread is judged first (once it was not)."""
 
     by: str
     message: str = ""
+    reads: bool = False
 
 
 Order = (

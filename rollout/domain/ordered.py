@@ -19,10 +19,10 @@ def ordered(run: Run, order: e.Order, at: float) -> Run:
             return replace(run, approvals=(*run.approvals, said)) if run.phase in OPEN else run
         case e.PauseOrdered() if run.phase is Phase.RUNNING:
             return replace(run, phase=Phase.PAUSED)
-        case e.ResumeOrdered(_, adopt):
-            return _resumed(run, at, adopt=adopt)
-        case e.RetryOrdered():
-            return _retried(run, at)
+        case e.ResumeOrdered():
+            return _resumed(run, order, at)
+        case e.RetryOrdered(reads=reads):
+            return _retried(run, at, reads=reads)
         case e.Rejected(by, message):
             return _given_up(run, Cause(Why.REJECTED, f"{by} rejected it. {message}".strip()), at)
         case e.AbortOrdered() | e.Superseded():
@@ -47,28 +47,32 @@ def _ended(run: Run, order: e.AbortOrdered | e.Superseded, at: float) -> Run:
     return replace(run, phase=Phase.ABORTED, cause=cause, ended=at)
 
 
-def _resumed(run: Run, at: float, *, adopt: bool) -> Run:
+def _resumed(run: Run, order: e.ResumeOrdered, at: float) -> Run:
     """A paused run goes on where it was; an adopted split needs its stage entered anew."""
-    adopted = replace(run, adopt=True, expected=None) if adopt else run
-    if run.phase is Phase.HELD or (run.phase is Phase.PAUSED and adopt):
-        return _again(adopted, at)
+    adopted = replace(run, adopt=True, expected=None) if order.adopt else run
+    if run.phase is Phase.HELD or (run.phase is Phase.PAUSED and order.adopt):
+        return _again(adopted, at, reads=order.reads)
     if run.phase is not Phase.PAUSED:
         return run
     since = at if run.step is Step.ENTERING else run.since  # a pause uses up no stage's timeout
     return replace(run, phase=Phase.RUNNING, since=since)
 
 
-def _retried(run: Run, at: float) -> Run:
+def _retried(run: Run, at: float, *, reads: bool) -> Run:
     if run.phase is Phase.UNVERIFIED:
         return back(run, run.cause or Cause(Why.ABORTED, ""), at)
-    return _again(run, at) if run.phase is Phase.HELD else run
+    return _again(run, at, reads=reads) if run.phase is Phase.HELD else run
 
 
-def _again(run: Run, at: float) -> Run:
+def _again(run: Run, at: float, *, reads: bool) -> Run:
     """The present stage is entered anew, every effect with all its attempts.
 
     What a gate held against the candidate stays known as well, but for a gate that has failed: a
     person lets the candidate try anew, and each attempt has a risk of its own.
+
+    Where measurements stand stays known, too: what the candidate answered while nobody was here is
+    judged before the stage is entered. Of a gate that has failed, and of an adopted split, nothing
+    is read: that was of another attempt, and of another split.
 
     What is in flight stays known: else a write that lands late would look like a person's, and a
     deletion that was begun like one that was not. Only what *failed* must look as never ordered.
@@ -77,6 +81,7 @@ def _again(run: Run, at: float) -> Run:
     failed_gate = run.judgement is not None and run.judgement.verdict is Verdict.FAIL
     return replace(
         begun(run, at),
+        cursor=run.cursor if reads and not failed_gate and not run.adopt else None,
         phase=Phase.RUNNING,
         step=Step.ENTERING,
         intent=None if failed else run.intent,

@@ -186,14 +186,15 @@ def test_before_the_first_write_it_is_told_what_is_wrong(site: Site) -> None:
     assert site.rollout("local", "up", brief).returncode == 0
     with prometheus_server([]) as server:
         metrics = {"provider": "prometheus", "address": server.address}
-        empty = site.rollout("plan", site.change(brief, metrics=metrics))
+        empty = site.rollout("plan", site.change(brief, metrics=metrics), "-o", "json")
         rate = {**metrics, "requests": 'rate(up{a="${deployment}"}[5m])', "errors": "up"}
         refused = site.rollout("validate", f"./{site.change(brief, metrics=rate)}")
         nowhere = {**metrics, "address": "http://127.0.0.1:1"}
         away = site.rollout("doctor", site.change(brief, metrics=nowhere))
 
-    assert empty.returncode in (0, 2), empty.stderr
-    assert "no series of metrics.requests for 'blue'" in empty.stdout
+    assert empty.returncode == 0, empty.stderr
+    checks = {each["name"]: each["text"] for each in read_json(empty)["checks"]}
+    assert "no series of metrics.requests for 'blue'" in checks["metrics arrive"]
     assert refused.returncode == 65
     assert "metrics.requests" in refused.stdout
     assert "cannot be reached" in away.stdout

@@ -632,7 +632,7 @@ def test_a_stage_whose_gate_failed_may_be_tried_again_by_a_persons_order(scene):
     play.spoil("mirror 10", error_rate=0.2)
     assert play.apply().cause.why is Why.GATE_FAILED
     play.world.behave("green", error_rate=0.0)
-    play.order(e.RetryOrdered("eve"))
+    play.order(e.RetryOrdered("eve", reads=True))
 
     run = play.apply()
 
@@ -734,7 +734,7 @@ def test_a_held_run_is_tried_again_by_a_persons_order(scene):
     assert play.apply().phase is Phase.HELD
     assert play.apply().phase is Phase.HELD
     play.world.send(100.0)
-    play.order(e.RetryOrdered("eve"))
+    play.order(e.RetryOrdered("eve", reads=True))
 
     run = play.apply()
 
@@ -776,7 +776,7 @@ def test_a_held_run_whose_guard_is_content_stays_held_until_its_runner_is_asked_
 def test_an_order_moves_a_held_run_that_is_guarded(scene):
     play = held_with_users(scene)
     play.world.send(100.0)
-    play.once("shift 10", lambda: play.order(e.RetryOrdered("eve")))
+    play.once("shift 10", lambda: play.order(e.RetryOrdered("eve", reads=True)))
 
     run = play.apply(stopping=never)
 
@@ -867,7 +867,7 @@ def test_a_pause_stops_the_plan_until_somebody_resumes_it(scene):
 
     def pause():
         play.order(e.PauseOrdered("eve"))
-        play.clock.after(200.0, lambda: play.order(e.ResumeOrdered("eve")))
+        play.clock.after(200.0, lambda: play.order(e.ResumeOrdered("eve", reads=True)))
 
     play.once("shift 10", pause)
 
@@ -901,7 +901,7 @@ def test_a_pause_behind_the_last_stage_waits_for_its_end(scene):
 
     def pause():
         play.order(e.PauseOrdered("eve"))
-        play.clock.after(30.0, lambda: play.order(e.ResumeOrdered("eve")))
+        play.clock.after(30.0, lambda: play.order(e.ResumeOrdered("eve", reads=True)))
 
     play.observer.waiting.append((late, pause))
 
@@ -999,7 +999,7 @@ def test_a_split_by_hand_can_be_adopted(scene):
     play = scene()
     play.once("shift 10", lambda: play.world.by_hand({"blue": 70, "green": 30}))
     play.apply()
-    play.order(e.ResumeOrdered("eve", adopt=True))
+    play.order(e.ResumeOrdered("eve", adopt=True, reads=True))
 
     run = play.apply()
 
@@ -1444,7 +1444,7 @@ def test_a_pause_that_wins_the_race_for_a_slot_loses_no_measurement(brief):
 
         def pause(play: Scene = play) -> None:
             play.order(e.PauseOrdered("eve"))
-            play.clock.after(5.0, lambda: play.order(e.ResumeOrdered("eve")))
+            play.clock.after(5.0, lambda: play.order(e.ResumeOrdered("eve", reads=True)))
 
         run = play.apply(mark=Race(at, pause).mark)
 

@@ -370,10 +370,10 @@ def _approves_any_plan(run: Run, order: e.Order, at: float) -> Run:
     return Real.ordered(run, order, at)
 
 
-def _adopts_in_passing(run: Run, at: float, *, adopt: bool) -> Run:
+def _adopts_in_passing(run: Run, order: e.ResumeOrdered, at: float) -> Run:
     if run.phase is not Phase.PAUSED:
-        return Real.resumed(run, at, adopt=adopt)
-    adopted = replace(run, adopt=True, expected=None) if adopt else run
+        return Real.resumed(run, order, at)
+    adopted = replace(run, adopt=True, expected=None) if order.adopt else run
     return replace(adopted, phase=Phase.RUNNING)
 
 

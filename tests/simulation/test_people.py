@@ -224,7 +224,7 @@ def test_a_split_that_is_changed_by_hand_in_the_middle_of_a_shift_is_adopted(peo
     assert held.cause.drift == Drift(
         Split({"blue": 90, "green": 10}), Split({"blue": 80, "green": 20})
     )
-    play.order(e.ResumeOrdered("eve", adopt=True))
+    play.order(e.ResumeOrdered("eve", adopt=True, reads=True))
     run = play.apply()
     assert run.phase is Phase.COMPLETED
     assert run.captured == BLUE
@@ -238,7 +238,7 @@ def test_a_deployment_that_was_deleted_by_hand_cannot_be_adopted(people):
 
     assert held.cause.drift == Drift(missing=("green",))
     with pytest.raises(UsageError, match="A split can be adopted, green cannot"):
-        play.order(e.ResumeOrdered("eve", adopt=True))
+        play.order(e.ResumeOrdered("eve", adopt=True, reads=True))
     play.order(e.AbortOrdered("eve"))
     assert play.apply().phase is Phase.ROLLED_BACK
 
@@ -426,7 +426,7 @@ def test_a_plan_that_kills_whoever_runs_it_may_be_tried_again(people):
     held = play.apply()
 
     assert (held.phase, held.cause.why, exit_code(held)) == (Phase.HELD, Why.POISON, 13)
-    play.order(e.RetryOrdered("eve"))
+    play.order(e.RetryOrdered("eve", reads=True))
     assert play.apply().phase is Phase.COMPLETED
 
 

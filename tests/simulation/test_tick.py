@@ -167,6 +167,42 @@ def test_what_goes_wrong_while_nobody_is_there_is_rolled_back_by_the_next_tick(t
     assert run.exposure.errors >= 0.9 * play.world.answers("green")[1]
 
 
+@pytest.mark.parametrize(
+    "order",
+    [e.RetryOrdered("eve", reads=True), e.ResumeOrdered("eve", reads=True)],
+    ids=["retry", "resume"],
+)
+def test_what_goes_wrong_while_a_held_run_is_left_alone_is_judged_before_it_goes_on(ticks, order):
+    play = ticks(rps=2.0, gates={"canary": replace(CANARY, max_duration=60.0), "bake": BAKE})
+    held = play.ticks(30.0)
+    assert (held.phase, held.cause.why) == (Phase.HELD, Why.INCONCLUSIVE)
+    play.tick()
+    play.world.send(10.0)
+    play.world.behave("green", error_rate=0.2)
+    play.clock.sleep(3600.0)
+    play.order(order)
+
+    run = play.tick()
+
+    assert (run.phase, run.cause.why, exit_code(run)) == (Phase.ROLLED_BACK, Why.GATE_FAILED, 10)
+    assert run.exposure.errors >= 0.9 * play.world.answers("green")[1]
+
+
+def test_a_held_run_whose_candidate_did_well_alone_is_tried_anew(ticks):
+    play = ticks(rps=2.0, gates={"canary": replace(CANARY, max_duration=60.0), "bake": BAKE})
+    assert play.ticks(30.0).phase is Phase.HELD
+    play.tick()
+    play.world.send(100.0)
+    play.clock.sleep(3600.0)
+    play.order(e.RetryOrdered("eve", reads=True))
+
+    run = play.ticks(30.0)
+
+    assert run.phase is Phase.COMPLETED
+    assert run.exposure.requests > 100_000
+    assert len(play.events(e.ObservationBegan)) > 2
+
+
 def test_what_was_measured_at_a_lowered_share_makes_no_stage_pass(ticks):
     play = ticks(guard=SHRINK)
 
@@ -317,7 +353,7 @@ def test_a_paused_run_is_guarded_by_ticks_and_moves_by_a_persons_order_only(tick
 
     assert (paused.phase, again.waits, waiting_code(again)) == (Phase.PAUSED, "person", 23)
     assert again.next_check == play.clock.now() + 60.0
-    play.order(e.ResumeOrdered("eve"))
+    play.order(e.ResumeOrdered("eve", reads=True))
     assert play.ticks(15.0).phase is Phase.COMPLETED
 
 

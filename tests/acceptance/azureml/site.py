@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 from rollout import api
 from rollout.adapters.clock import SystemClock
 from rollout.adapters.endpoints.azureml.endpoint import AzureEndpoint
+from rollout.adapters.metrics.prometheus.endpoint import unmeasured
+from rollout.domain.plan import PROMETHEUS
 from tests.acceptance.azureml.cloud import Cloud
 from tests.acceptance.conftest import Site
 from tests.acceptance.traffic import Traffic
@@ -45,7 +47,8 @@ class AzureSite(Site):
     def endpoint(self, plan: str) -> AzureEndpoint:
         """The plan's endpoint, to be looked at."""
         value = api.read_plan(self.folder / plan, self.settings)
-        return AzureEndpoint(value, clock=SystemClock(), drives=False)
+        own = unmeasured(value) if value.metrics.provider == PROMETHEUS else value
+        return AzureEndpoint(own, clock=SystemClock(), drives=False)
 
     @contextmanager
     def seen(self, plan: str) -> Iterator[AzureEndpoint]:

@@ -36,9 +36,9 @@ from tests.torture.simulation.runner import Company, Runner, approving
 from tests.torture.simulation.scheduling import Scheduler, Task
 from tests.torture.simulation.troubles import DEEDS, Troubles
 
-LINES = 60  # of a story that are told
-ROUNDS = 40  # runners that may be needed once trouble is over
+LINES, ROUNDS = 60, 40  # told of a story; runners that may be needed once trouble is over
 PERSON = "eve"
+RETRY, ADOPT = e.RetryOrdered(PERSON, reads=True), e.ResumeOrdered(PERSON, True, reads=True)
 _read = lru_cache(8)(read_entry)  # the newest entry is looked at again and again
 RESCUED = 0.15  # chance in 2 s that somebody starts another runner beside frozen ones
 
@@ -258,10 +258,10 @@ class Story:
                 e.AbortOrdered(PERSON, keep_traffic=True),
                 e.Rejected(PERSON),
                 e.PauseOrdered(PERSON),
-                e.ResumeOrdered(PERSON),
-                e.ResumeOrdered(PERSON),
-                e.ResumeOrdered(PERSON, adopt=True),
-                e.RetryOrdered(PERSON),
+                e.ResumeOrdered(PERSON, reads=True),
+                e.ResumeOrdered(PERSON, reads=True),
+                ADOPT,
+                RETRY,
             )
         )
 
@@ -295,12 +295,12 @@ class Story:
             by = self.chance.choice(APPROVERS)
             return e.Approved(stage.id, run.digest, by, self.ground.scheduler.now())
         if run.phase is Phase.PAUSED:
-            return e.ResumeOrdered(PERSON, adopt=lot < 0.3)
+            return e.ResumeOrdered(PERSON, adopt=lot < 0.3, reads=True)
         if run.phase is Phase.HELD:
             if lot < 0.3:
                 return e.AbortOrdered(PERSON, keep_traffic=run.committed)
-            return e.RetryOrdered(PERSON) if lot < 0.6 else e.ResumeOrdered(PERSON, adopt=True)
-        return e.RetryOrdered(PERSON) if run.phase is Phase.UNVERIFIED else None
+            return RETRY if lot < 0.6 else ADOPT
+        return RETRY if run.phase is Phase.UNVERIFIED else None
 
     # --- watching ---
 

@@ -220,7 +220,7 @@ def test_before_the_baseline_is_deleted_the_candidate_has_everything_again() -> 
 def test_an_adopted_split_is_not_written_over() -> None:
     held = replace(READ, phase=Phase.HELD, cause=because(Why.DRIFT))
 
-    run = then(held, e.ResumeOrdered("eve", adopt=True), e.SplitCaptured(HALF))
+    run = then(held, e.ResumeOrdered("eve", adopt=True, reads=True), e.SplitCaptured(HALF))
 
     assert (run.expected, run.restores) == (HALF, None)
 

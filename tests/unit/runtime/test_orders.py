@@ -133,8 +133,8 @@ OPEN = (Phase.RUNNING, Phase.PAUSED, Phase.HELD, Phase.ROLLING_BACK, Phase.UNVER
     ("order", "phases"),
     [
         (e.PauseOrdered("eve"), (Phase.RUNNING,)),
-        (e.ResumeOrdered("eve"), (Phase.PAUSED, Phase.HELD)),
-        (e.RetryOrdered("eve"), (Phase.HELD, Phase.UNVERIFIED)),
+        (e.ResumeOrdered("eve", reads=True), (Phase.PAUSED, Phase.HELD)),
+        (e.RetryOrdered("eve", reads=True), (Phase.HELD, Phase.UNVERIFIED)),
         (e.AbortOrdered("eve"), OPEN),
         (e.Rejected("eve"), OPEN),
     ],
