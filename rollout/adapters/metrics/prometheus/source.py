@@ -10,6 +10,8 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from rollout.adapters.metrics.prometheus import arriving, counters
@@ -102,10 +104,7 @@ class Source:
         end = math.floor(min(moment - self._meter.delay, limit) * _PRECISION) / _PRECISION
         if end <= until:
             return Reading(cursor, None)
-        scraped = {
-            role: self._scraped(role, until - LOOK_BACK, end, mirrored=mirrored)
-            for role in self._names
-        }
+        scraped = self._scraped(tuple(self._names), until - LOOK_BACK, end, mirrored=mirrored)
         known = counters.scrapes(each for arm in scraped.values() for each in arm.every)
         if not any(_within(times, until, end) for times in known.values()):
             # Behind a whole piece without a scrape there may be more; what it had is lost.
@@ -130,12 +129,12 @@ class Source:
         end = moment - self._meter.delay
         count = math.floor(seconds / batch)
         start = end - count * batch
-        arm = self._scraped(BASELINE, start - LOOK_BACK, end)._replace(latency=())
+        arm = self._scraped((BASELINE,), start - LOOK_BACK, end, timed=False)[BASELINE]
         known = counters.scrapes(arm.every)
-        found = [
-            self._arm(arm, known, Span(-math.inf, start + at * batch, start + (at + 1) * batch))[0]
-            for at in range(count)
-        ]
+        requests, errors = (
+            _by_batch(series, known, start, batch) for series in (arm.requests, arm.errors)
+        )
+        found = [_counts(requests[at], errors[at]) for at in range(count)]
         first = next((at for at, each in enumerate(found) if each.requests), count)
         return tuple(found[first:])
 
@@ -147,7 +146,7 @@ class Source:
             moment: The present, Unix seconds.
         """
         end = moment - self._meter.delay
-        scraped = self._scraped(BASELINE, end - LOOK_BACK, end)
+        scraped = self._scraped((BASELINE,), end - LOOK_BACK, end)[BASELINE]
         known = counters.scrapes(scraped.every)
         arm, _ = self._arm(scraped, known, Span(-math.inf, end - LOOK_BACK, end))
         return arriving.findings(self._names[BASELINE], self._meter, scraped, known, arm, checks)
@@ -156,17 +155,30 @@ class Source:
         """Let go of connections."""
         self._client.close()
 
-    def _scraped(self, role: str, start: float, end: float, *, mirrored: bool = False) -> Scraped:
-        shadow = mirrored and role == CANDIDATE
-        name, meter = self._names[role], self._meter
+    def _scraped(
+        self,
+        roles: Sequence[str],
+        start: float,
+        end: float,
+        *,
+        mirrored: bool = False,
+        timed: bool = True,
+    ) -> dict[str, Scraped]:
+        """All series of these roles; asked for at once, so that a slow server costs one answer's time."""
+        meter = self._meter
+        texts = (meter.requests, meter.errors, meter.latency if timed else "")
+        queries = [
+            selector(text, deployment=self._names[role], mirrored=mirrored and role == CANDIDATE)
+            for role in roles
+            for text in texts
+        ]
+        with ThreadPoolExecutor(len(queries)) as pool:
+            found = list(pool.map(lambda query: self._asked(query, start, end), queries))
+        size = len(texts)
+        return {role: Scraped(*found[at * size : (at + 1) * size]) for at, role in enumerate(roles)}
 
-        def asked(text: str) -> tuple[Series, ...]:
-            if not text:
-                return ()
-            query = selector(text, deployment=name, mirrored=shadow)
-            return self._client.samples(query, start=start, end=end)
-
-        return Scraped(asked(meter.requests), asked(meter.errors), asked(meter.latency))
+    def _asked(self, query: str, start: float, end: float) -> tuple[Series, ...]:
+        return self._client.samples(query, start=start, end=end) if query else ()
 
     def _arm(self, scraped: Scraped, known: Scrapes, span: Span) -> tuple[Arm, float]:
         """What a deployment answered in a span, and since when what is counted was asked."""
@@ -175,18 +187,33 @@ class Source:
         found = counters.layers(scraped.latency, self._meter.unit)
         latency = _latency(found, known, span) if found.edges else None
         edges = found.edges if latency is not None else ()
-        # Of two counters one may be ahead by what was answered while they were read.
-        return Arm(max(requests, errors), errors, latency, edges=edges), min(first, also)
+        return replace(_counts(requests, errors), latency=latency, edges=edges), min(first, also)
 
 
-def _sum(series: Iterable[Series], known: Scrapes, span: Span) -> tuple[int, float]:
+def _counts(requests: float, errors: float) -> Arm:
+    """Whole requests. Of two counters one may be ahead by what was answered while they were read."""
+    return Arm(max(round(requests), round(errors)), round(errors))
+
+
+def _by_batch(
+    series: Iterable[Series], known: Scrapes, start: float, batch: float
+) -> Mapping[int, float]:
+    """What counters grew by in batches from ``start`` on; a step is in the one in which it ends."""
+    found: defaultdict[int, float] = defaultdict(float)
+    for each in series:
+        for step in counters.steps(each, known):
+            found[math.ceil((step.at - start) / batch) - 1] += step.growth
+    return found
+
+
+def _sum(series: Iterable[Series], known: Scrapes, span: Span) -> tuple[float, float]:
     total, first = 0.0, math.inf
     for each in series:
         for step in counters.steps(each, known):
             if span.holds(step.before, step.at):
                 total += step.growth
                 first = min(first, step.before)
-    return round(total), first
+    return total, first
 
 
 def _latency(found: Layers, known: Scrapes, span: Span) -> dict[int, int]:
