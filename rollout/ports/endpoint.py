@@ -53,6 +53,8 @@ class Reading:
         said: Role -> its answers in the interval, where they were asked for.
         pairs: The baseline's and the candidate's answer to the same request; each pair once.
         lost: Why some of the interval's requests are not in it and never will be; empty: all are.
+        since: When the first of its requests was sent, at the earliest, where that is before its
+            start; None: it is not.
     """
 
     cursor: str
@@ -60,6 +62,7 @@ class Reading:
     said: Mapping[str, tuple[Said, ...]] = field(default_factory=dict)
     pairs: tuple[tuple[Said, Said], ...] = ()
     lost: str = ""
+    since: float | None = None
 
 
 class Load(Protocol):

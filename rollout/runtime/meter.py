@@ -237,7 +237,8 @@ class Meter:
         if interval is None:
             return
         self._note(tape, interval, reading.lost)
-        if run.restores is not None or interval.start < run.steady:
+        first = interval.start if reading.since is None else reading.since
+        if run.restores is not None or first < run.steady:
             interval = replace(interval, steady=False)
         tape.heard, tape.heard_at = True, now
         if wanted:

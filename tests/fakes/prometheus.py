@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rollout.adapters.metrics.prometheus.counters import Series
@@ -32,7 +32,7 @@ class Process:
 
 
 class FakePrometheus:
-    """See ``Client.samples``; selectors are ``NAME DEPLOYMENT`` of ``requests``, ``errors``, ``latency``."""
+    """See ``Client.answers``; selectors are ``NAME DEPLOYMENT`` of ``requests``, ``errors``, ``latency``."""
 
     def __init__(self) -> None:
         self.processes: list[Process] = []
@@ -59,8 +59,14 @@ class FakePrometheus:
         key = (name, tuple(sorted(labels.items())))
         self._kept.setdefault(key, {})[at] = value
 
+    def answers(
+        self, selectors: Sequence[str], *, start: float, end: float
+    ) -> list[tuple[Series, ...]]:
+        """See ``Client.answers``."""
+        return [self.samples(each, start=start, end=end) if each else () for each in selectors]
+
     def samples(self, selector: str, *, start: float, end: float) -> tuple[Series, ...]:
-        """See ``Client.samples``."""
+        """What one selector finds."""
         self.asked.append(selector)
         what, _, deployment = selector.partition(" ")
         found = []

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from rollout.adapters.metrics.prometheus import client as clients
 from rollout.adapters.metrics.prometheus.client import Client, revealed
 from rollout.adapters.metrics.prometheus.metering import Meter, Secret
 from rollout.domain.errors import EndpointAway, EndpointRefused, NotLoggedIn
@@ -24,6 +25,7 @@ class Server:
     status: int = 200
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
+    pause: float = 0.0  # seconds between two bytes
     asked: list[tuple[str, dict[str, list[str]], str | None]] = field(default_factory=list)
     address: str = ""
 
@@ -34,7 +36,7 @@ class Server:
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    told = Server()
+    told, over = Server(), threading.Event()
     told.result()
 
     class Handler(BaseHTTPRequestHandler):
@@ -46,7 +48,15 @@ def server() -> Iterator[Server]:
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(told.body)))
             self.end_headers()
-            self.wfile.write(told.body)
+            if not told.pause:
+                self.wfile.write(told.body)
+                return
+            for byte in told.body:
+                try:
+                    self.wfile.write(bytes([byte]))
+                except OSError:
+                    return
+                over.wait(told.pause)
 
         def log_message(self, *_: object) -> None: ...
 
@@ -55,6 +65,7 @@ def server() -> Iterator[Server]:
     thread = threading.Thread(target=made.serve_forever)
     thread.start()
     yield told
+    over.set()
     made.shutdown()
     thread.join()
     made.server_close()
@@ -68,7 +79,8 @@ def client(server: Server) -> Iterator[Client]:
 
 
 def ask(client: Client) -> object:
-    return client.samples('up{a="b"}', start=100.0, end=160.25)
+    (found,) = client.answers(['up{a="b"}'], start=100.0, end=160.25)
+    return found
 
 
 def test_it_asks_for_every_sample_of_the_time(server: Server, client: Client):
@@ -89,9 +101,9 @@ def test_samples_are_read_as_they_were_scraped(server: Server, client: Client):
         {"metric": {}, "histograms": [[100.5, {"count": "1"}]]},
     )  # fmt: skip
 
-    first, second = client.samples("up", start=100.0, end=160.0)
+    ((first, second),) = client.answers(["up"], start=100.0, end=160.0)
 
-    assert (first.target, dict(first.samples), first.native) == (("j", "i"), {100.5: 3, 145: 4.5}, False)  # fmt: skip
+    assert (first.labels["job"], dict(first.samples), first.native) == ("j", {100.5: 3, 145: 4.5}, False)  # fmt: skip
     assert (dict(second.samples), second.native) == ({}, True)
 
 
@@ -138,6 +150,17 @@ def test_a_redirect_is_told_and_not_followed(server: Server, client: Client):
         pytest.param(b'{"status": "error"}', id="error"),
         pytest.param(b'{"status": "success"}', id="no data"),
         pytest.param(b'{"status": "success", "data": {"result": [3]}}', id="no series"),
+        pytest.param(b'{"status": "success", "data": {"result": {"a": 3}}}', id="no list"),
+        pytest.param(b"[" * 100_000, id="deep"),
+        pytest.param(
+            b'{"status":"success","data":{"result":[{"metric":{},"values":[[1e999,"1"]]}]}}',
+            id="endless time",
+        ),
+        pytest.param(
+            b'{"status":"success","data":{"result":[{"metric":{},"values":[[%s,"1"]]}]}}'
+            % (b"9" * 400),
+            id="long time",
+        ),
         pytest.param(
             b'{"status":"success","data":{"result":[{"metric":{},"values":[["x","y"]]}]}}',
             id="text",
@@ -151,11 +174,71 @@ def test_an_answer_of_something_else_is_no_measurement(server: Server, client: C
         ask(client)
 
 
-def test_half_an_answer_is_none(server: Server, client: Client):
-    server.result(warnings=["remote read failed"])
+@pytest.mark.parametrize(
+    "warnings", [["remote read failed"], "remote read failed"], ids=["list", "text"]
+)
+def test_half_an_answer_is_none(server: Server, client: Client, warnings: object):
+    server.result(warnings=warnings)
 
     with pytest.raises(EndpointAway, match="in part only: remote read failed"):
         ask(client)
+
+
+def test_an_answer_that_never_ends_is_given_up(
+    server: Server, client: Client, monkeypatch: pytest.MonkeyPatch
+):
+    """A proxy that sends a byte now and then; the lease would be lost meanwhile."""
+    monkeypatch.setattr(clients, "_ALL_SECONDS", 0.3)
+    server.pause = 0.1
+
+    with pytest.raises(EndpointAway, match=r"no whole answer within 0\.3 s"):
+        ask(client)
+    server.pause = 0.0
+
+    assert ask(client) == ()
+
+
+def test_an_answer_that_is_too_large_is_refused(
+    server: Server, client: Client, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(clients, "_MOST_BYTES", 100)
+    server.body = b" " * 101
+
+    with pytest.raises(EndpointRefused, match="match fewer series"):
+        ask(client)
+
+
+def test_a_proxy_that_repeats_the_token_does_not_get_it_printed(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("PROMETHEUS_TOKEN", "t0ken")
+    server.status, server.body = 502, b"You sent Authorization: Bearer t0ken and Basic bWU6dDBrZW4="
+    for username in ("", "me"):
+        token = Secret("env", "PROMETHEUS_TOKEN")
+        client = Client(Meter(server.address, "up", "up", username=username, token=token))
+
+        with pytest.raises(EndpointAway) as caught:
+            ask(client)
+        client.close()
+
+        assert ("bWU6dDBrZW4=" if username else "t0ken") not in str(caught.value)
+        assert "t0ken" not in str(caught.value)
+
+
+def test_authorities_that_are_not_there_are_told(server: Server, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("SSL_CERT_FILE", "/no/such/file.pem")
+
+    with pytest.raises(EndpointRefused, match="SSL_CERT_FILE"):
+        ask(Client(Meter(server.address, "up", "up")))
+
+
+def test_a_proxy_of_an_unknown_kind_is_told(server: Server, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HTTP_PROXY", "ftp://127.0.0.1:1")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+
+    with pytest.raises(EndpointRefused, match="HTTP_PROXY"):
+        ask(Client(Meter(server.address, "up", "up")))
 
 
 def test_nobody_there_is_away():

@@ -52,10 +52,14 @@ def test_a_series_that_was_gone_for_a_scrape_began_anew():
     assert steps(failures, good) == [Step(30, 45, 9)]
 
 
-def test_samples_that_are_pushed_one_by_one_are_no_scrapes_missed():
-    one, other = series({0: 4, 15: 5, 30: 7}), series({0.4: 1, 15.4: 1, 29.5: 1})
+def test_samples_that_come_one_by_one_tell_nothing_of_each_other():
+    """Pushed samples, or two scrapers of one target: what the one has the other did not miss."""
+    for late in (0.4, 7.0, 11.0):
+        one = series({15: 5, 30: 7, 45: 9}, replica="a")
+        other = series({late: 400, 15 + late: 500, 30 + late: 600}, replica="b")
 
-    assert steps(one, other) == [Step(0, 15, 1), Step(15, 30, 2)]
+        assert steps(one, other) == [Step(15, 30, 2), Step(30, 45, 2)]
+        assert [each.growth for each in steps(other, one)] == [100, 100]
 
 
 def test_another_target_does_not_tell_when_a_series_began():
@@ -66,7 +70,7 @@ def test_another_target_does_not_tell_when_a_series_began():
 
 def test_no_samples_are_no_steps():
     assert steps(series({})) == []
-    assert counters.scrapes([series({})]) == {}
+    assert counters.scrapes([series({})]).groups == []
 
 
 def test_a_step_belongs_to_the_span_in_which_it_ends():

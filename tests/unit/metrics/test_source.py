@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from rollout.adapters.metrics.prometheus.counters import Series
 from rollout.adapters.metrics.prometheus.metering import Meter, rhythm
 from rollout.adapters.metrics.prometheus.source import LONGEST, LOOK_BACK, Source
 from rollout.domain.criteria import Check
@@ -11,6 +14,7 @@ from rollout.domain.errors import EndpointRefused
 from rollout.domain.measure import NEVER, Arm, Interval
 from rollout.domain.units import Allowance
 from rollout.ports.doctor import UNLOOKED
+from rollout.ports.endpoint import Finding
 from tests.fakes.prometheus import FakePrometheus
 
 DELAY = 10.0
@@ -267,26 +271,39 @@ def test_it_is_read_as_often_as_is_worth_it():
 P95 = Check("latency", 0.95, tolerance=Allowance(ratio=1.1), margin=Allowance(ratio=1.2))
 
 
-def test_the_precheck_says_what_arrives(scene: Scene):
+def checked(scene: Scene, *checks: Check, meter: Meter = METER) -> dict[str, Finding]:
+    """The findings by name, after some traffic."""
     for _ in range(4):
-        scene.later(10, 1)
+        scene.later(100, 1)
+    source = Source(meter, NAMES, scene.server)  # type: ignore[arg-type]
+    return {each.name: each for each in source.arrives(checks, moment=scene.at + DELAY)}
 
-    (found,) = scene.source.arrives([], moment=scene.at + DELAY)
 
-    assert found.ok
-    assert found.text == (
-        "Prometheus at http://prometheus counted 40 requests of 'blue' lately, scraped every 15s."
-    )
+def test_the_precheck_says_what_arrives(scene: Scene):
+    scene.blue.answer(1, code="500")
+
+    assert checked(scene) == {
+        "metrics arrive": Finding(
+            "metrics arrive",
+            True,
+            "Prometheus at http://prometheus counted 401 requests of 'blue' lately, scraped every 15s.",
+        )
+    }
 
 
 def test_the_precheck_says_where_edges_are_too_coarse(scene: Scene):
-    for _ in range(4):
-        scene.later(100, 1)
+    found = checked(scene, P95)["latency edges"]
 
-    arrives, edges = scene.source.arrives([P95], moment=scene.at + DELAY)
+    assert found.ok
+    assert "latency_p95" in found.text
 
-    assert (arrives.name, arrives.ok, edges.name) == ("metrics arrive", True, "latency edges")
-    assert "latency_p95" in edges.text
+
+def test_the_precheck_says_that_nothing_has_failed_or_nothing_will_ever_be_seen_to(scene: Scene):
+    found = checked(scene)["errors arrive"]
+
+    assert found.ok
+    assert found.text.startswith(UNLOOKED)
+    assert found.text.endswith("Ask it: errors blue")
 
 
 def test_the_precheck_cannot_tell_of_a_baseline_that_nobody_asked():
@@ -296,14 +313,114 @@ def test_the_precheck_cannot_tell_of_a_baseline_that_nobody_asked():
 
     assert found.ok
     assert found.text.startswith(UNLOOKED)
-    assert "requests ${deployment}" in found.text
+    assert found.text.endswith("Ask it: requests blue")
+
+
+def test_buckets_are_no_requests(scene: Scene):
+    found = checked(scene, meter=replace(METER, requests="latency ${deployment}"))
+
+    assert not found["metrics arrive"].ok
+    assert "more than once" in found["metrics arrive"].text
+
+
+def test_a_latency_that_is_nowhere_is_refused(scene: Scene):
+    found = checked(scene, meter=replace(METER, latency="latency ${deployment}-x"))
+
+    assert not found["metrics arrive"].ok
+    assert "no series of metrics.latency" in found["metrics arrive"].text
+
+
+def test_native_histograms_are_refused(scene: Scene):
+    real = scene.server.samples
+
+    def native(selector: str, *, start: float, end: float) -> object:
+        found = real(selector, start=start, end=end)
+        return (Series({"a": "b"}, native=True),) if selector.startswith("latency") else found
+
+    scene.server.samples = native  # type: ignore[assignment,method-assign]
+
+    assert "native" in checked(scene)["metrics arrive"].text
+
+
+def test_a_counter_of_both_arms_is_refused(scene: Scene):
+    source = Source(METER, {**NAMES, "candidate": "blue"}, scene.server)  # type: ignore[arg-type]
+    scene.later(10, 1)
+
+    with pytest.raises(
+        EndpointRefused, match=r"same counter for the baseline and for the candidate"
+    ):
+        source.read(source.cursor(T0), moment=scene.at + DELAY + 1, mirrored=False)
+
+
+def test_a_counter_that_two_servers_have_scraped_is_refused(scene: Scene):
+    for replica in ("a", "b"):
+        scene.server.start("green", "b", prometheus_replica=replica).answer(4)
+    scene.later(10, 1)
+
+    with pytest.raises(EndpointRefused, match="counter twice"):
+        scene.read(scene.source.cursor(T0))
+
+
+def test_pods_that_are_called_replicas_are_not_taken_for_that(scene: Scene):
+    cursor = scene.source.cursor(T0)
+    more = scene.server.start("green", "c", replica="1")
+    scene.later(10, 1)
+    more.answer(4)
+    scene.later(10, 1)
+    more.answer(4)
+    scene.later(10, 1)
+
+    _, interval, _ = scene.read(cursor)
+
+    assert arm(interval, "candidate").requests == 7
+
+
+def test_an_arm_that_nobody_scraped_for_long_is_said_to_be_lost(scene: Scene):
+    cursor = scene.source.cursor(T0)
+    scene.later(10, 1)
+    cursor, _, _ = scene.read(cursor)
+    for _ in range(28):
+        scene.at += 15.0
+        scene.blue.answer(10)
+        scene.green.answer(1)
+        scene.server.scrape(scene.at, [scene.blue])
+        cursor, _, early = scene.read(cursor)
+        assert early == ""
+    scene.later(10, 1)
+
+    assert scene.read(cursor)[2] == "Prometheus has no samples of the time before it"
+
+
+def test_latencies_are_in_one_reading(scene: Scene):
+    cursor, found = scene.source.cursor(T0), []
+    for count in (10, 20, 30):
+        scene.later(count, 1)
+        cursor, interval, _ = scene.read(cursor)
+        found.append(sum((arm(interval, "baseline").latency or {}).values()))
+
+    assert found == [10, 20, 30]
+
+
+def test_a_reading_says_since_when_it_counts_and_begins_where_the_last_one_ended(scene: Scene):
+    cursor = scene.source.cursor(T0)
+    scene.later(10, 1)
+    first = scene.source.read(cursor, moment=scene.at + DELAY + 4, mirrored=False)
+    scene.later(10, 1)
+
+    second = scene.source.read(first.cursor, moment=scene.at + DELAY + 4, mirrored=False)
+
+    assert first.interval is not None
+    assert second.interval is not None
+    assert (first.interval.start, first.since) == (T0, None)
+    assert second.interval.start == first.interval.end == T0 + 19
+    assert second.since == T0 + 15
 
 
 def test_a_latency_without_edges_is_refused(scene: Scene):
     meter = Meter("http://x", "requests ${deployment}", "errors ${deployment}", "requests ${deployment}", delay=DELAY)  # fmt: skip
     scene.later(10, 1)
 
-    (found,) = Source(meter, NAMES, scene.server).arrives([P95], moment=scene.at + DELAY)  # type: ignore[arg-type]
+    found, *_ = Source(meter, NAMES, scene.server).arrives([P95], moment=scene.at + DELAY)  # type: ignore[arg-type]
 
     assert not found.ok
     assert "no label le" in found.text

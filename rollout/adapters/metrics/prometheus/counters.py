@@ -5,13 +5,15 @@ exact however far apart they are; nothing is extrapolated, as ``increase()`` doe
 
 * A counter that fell was restarted, and has counted from zero since. What it counted between the
   last scrape and the restart is lost, as in Prometheus itself.
-* A series that is not in a scrape of its target and is in the next one began at zero in between:
+* A series that is not in a scrape of its group and is in the next one began at zero in between:
   most libraries have a series once its first request was counted, and a proxy that is told anew
   about a deployment begins anew. ``increase()`` leaves that first value out, and with it the first
   failures of a new version.
-* A series whose target was not scraped before is known from its first scrape on.
+* A series whose group was not scraped before is known from its first scrape on.
 
-A target is what Prometheus scrapes at once: its ``job`` and ``instance``.
+What is scraped at once has the same time, to the millisecond; so series of one ``job`` and
+``instance`` that share a time are one group, and only a group tells what one of its series missed.
+Samples that come one by one (pushed, or from two scrapers) are groups of their own.
 """
 
 from __future__ import annotations
@@ -31,8 +33,8 @@ from rollout.stats.buckets import Dropped, Reading
 
 V = TypeVar("V")
 
-Target = tuple[str, str]
-"""Job and instance."""
+Key = frozenset[tuple[str, str]]
+"""What tells a series from all others: its labels."""
 
 EDGE_LABEL = "le"
 _NEAR = 0.25  # of the time between two samples
@@ -53,9 +55,9 @@ class Series:
     native: bool = False
 
     @property
-    def target(self) -> Target:
-        """Whence it was scraped."""
-        return self.labels.get("job", ""), self.labels.get("instance", "")
+    def key(self) -> Key:
+        """What tells it from all others."""
+        return frozenset(self.labels.items())
 
 
 class Scraped(NamedTuple):
@@ -88,17 +90,50 @@ class Span(NamedTuple):
         return self.begin <= before and self.start < at <= self.end
 
 
-Scrapes = Mapping[Target, Sequence[float]]
-"""When each target was scraped, ascending."""
+@dataclass(frozen=True, slots=True)
+class Scrapes:
+    """When what is scraped at once was scraped.
+
+    Args:
+        groups: Of each group the times, ascending.
+        places: Series -> its group.
+    """
+
+    groups: Sequence[Sequence[float]]
+    places: Mapping[Key, int]
+
+    def of(self, series: Series) -> Sequence[float]:
+        """When the group of a series was scraped."""
+        at = self.places.get(series.key)
+        return () if at is None else self.groups[at]
 
 
 def scrapes(series: Iterable[Series]) -> Scrapes:
-    """When each target was scraped, as far as its series tell."""
-    found: defaultdict[Target, set[float]] = defaultdict(set)
+    """When each group was scraped, as far as its series tell."""
+    parents: list[int] = []
+
+    def root(at: int) -> int:
+        while parents[at] != at:
+            at = parents[at]
+        return at
+
+    seen: dict[tuple[str, str, float], int] = {}
+    first: dict[Key, int] = {}
     for each in series:
-        if each.samples:
-            found[each.target].update(each.samples)
-    return {target: sorted(times) for target, times in found.items()}
+        if not each.samples:
+            continue
+        mine = len(parents)
+        parents.append(first.setdefault(each.key, mine))
+        where = each.labels.get("job", ""), each.labels.get("instance", "")
+        for at in each.samples:
+            other = root(seen.setdefault((*where, at), mine))
+            parents[root(mine)] = other
+    numbers: dict[int, int] = {}
+    places = {key: numbers.setdefault(root(at), len(numbers)) for key, at in first.items()}
+    times: list[list[float]] = [[] for _ in numbers]
+    for (_, _, at), member in seen.items():
+        times[numbers[root(member)]].append(at)
+    return Scrapes([sorted(each) for each in times], places)
 
 
 def spacing(times: Sequence[float]) -> float | None:
@@ -121,7 +156,7 @@ class Step(NamedTuple):
 
 def steps(series: Series, known: Scrapes) -> Iterator[Step]:
     """What a counter grew by, scrape by scrape."""
-    for before, at, old, new in _pairs(series.samples, known.get(series.target, ())):
+    for before, at, old, new in _pairs(series.samples, known.of(series)):
         yield Step(before, at, new if old is None or new < old else new - old)
 
 
@@ -162,11 +197,11 @@ class Layers(NamedTuple):
 
     Args:
         edges: Finite upper edges that all of them have, seconds, ascending.
-        rows: Each process's target and readings by time; None: that scrape is torn.
+        rows: One of a histogram's series, and its readings by time; None: that scrape is torn.
     """
 
     edges: tuple[float, ...]
-    rows: tuple[tuple[Target, Mapping[float, Reading | None]], ...]
+    rows: tuple[tuple[Series, Mapping[float, Reading | None]], ...]
 
 
 def layers(series: Iterable[Series], unit: float) -> Layers:
@@ -181,13 +216,13 @@ def layers(series: Iterable[Series], unit: float) -> Layers:
     """
     grouped: defaultdict[tuple[tuple[str, str], ...], dict[float, dict[float, float]]]
     grouped = defaultdict(lambda: defaultdict(dict))
-    targets: dict[tuple[tuple[str, str], ...], Target] = {}
+    members: dict[tuple[tuple[str, str], ...], Series] = {}
     for each in series:
         edge = _edge(each.labels.get(EDGE_LABEL, ""), unit)
         if edge is None:
             continue
         rest = tuple(sorted(item for item in each.labels.items() if item[0] != EDGE_LABEL))
-        targets[rest] = each.target
+        members[rest] = each
         for at, value in each.samples.items():
             grouped[rest][at][edge] = value
     every = [
@@ -198,7 +233,7 @@ def layers(series: Iterable[Series], unit: float) -> Layers:
     ]
     common = set.intersection(*every) if every else set()
     rows = tuple(
-        (targets[rest], {at: _reading(held, common) for at, held in times.items()})
+        (members[rest], {at: _reading(held, common) for at, held in times.items()})
         for rest, times in sorted(grouped.items())
     )
     return Layers(tuple(sorted(common - {math.inf})), rows)
@@ -221,10 +256,10 @@ def _reading(cumulative: Mapping[float, float], common: set[float]) -> Reading |
 def increases(found: Layers, known: Scrapes) -> Iterator[tuple[float, float, Mapping[int, int]]]:
     """What a histogram grew by, step by step: bucket -> requests; above the last edge ``NEVER``."""
     last = len(found.edges)
-    for target, readings in found.rows:
+    for member, readings in found.rows:
         whole = {at: each for at, each in readings.items() if each is not None}
         # In a torn scrape it was there, so it has not begun anew behind it.
-        times = [at for at in known.get(target, ()) if at in whole or at not in readings]
+        times = [at for at in known.of(member) if at in whole or at not in readings]
         for before, at, old, new in _pairs(whole, times):
             grown = _grown(old, new)
             if not isinstance(grown, Dropped):

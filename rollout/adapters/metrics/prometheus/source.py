@@ -10,11 +10,10 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Final, NamedTuple
 
-from rollout.adapters.metrics.prometheus import arriving, counters
+from rollout.adapters.metrics.prometheus import arriving, checking, counters
 from rollout.adapters.metrics.prometheus.client import Client
 from rollout.adapters.metrics.prometheus.counters import (
     Layers,
@@ -106,7 +105,7 @@ class Source:
             return Reading(cursor, None)
         scraped = self._scraped(tuple(self._names), until - LOOK_BACK, end, mirrored=mirrored)
         known = counters.scrapes(each for arm in scraped.values() for each in arm.every)
-        if not any(_within(times, until, end) for times in known.values()):
+        if not any(_within(times, until, end) for times in known.groups):
             # Behind a whole piece without a scrape there may be more; what it had is lost.
             return Reading(str(_Cursor(begin, end)) if end >= limit else cursor, None)
         if end < limit and not _closed(known, until, end):
@@ -117,8 +116,13 @@ class Source:
             arms[role], first = self._arm(arm, known, span)
             starts.append(first)
         # What was asked between a target's scrapes is in it, also a little from before ``until``.
-        interval = Interval(min(starts), end, arms)
-        return Reading(str(_Cursor(begin, end)), interval, lost=_lost(known, begin, until))
+        since = min(starts)
+        return Reading(
+            str(_Cursor(begin, end)),
+            Interval(until, end, arms),
+            lost=_lost(scraped.values(), known, begin, until),
+            since=since if since < until else None,
+        )
 
     def history(self, *, moment: float, seconds: float, batch: float) -> tuple[Arm, ...]:
         """What the baseline answered lately, in batches, oldest first; see ``Endpoint.history``.
@@ -164,7 +168,7 @@ class Source:
         mirrored: bool = False,
         timed: bool = True,
     ) -> dict[str, Scraped]:
-        """All series of these roles; asked for at once, so that a slow server costs one answer's time."""
+        """All series of these roles."""
         meter = self._meter
         texts = (meter.requests, meter.errors, meter.latency if timed else "")
         queries = [
@@ -172,13 +176,11 @@ class Source:
             for role in roles
             for text in texts
         ]
-        with ThreadPoolExecutor(len(queries)) as pool:
-            found = list(pool.map(lambda query: self._asked(query, start, end), queries))
+        found = self._client.answers(queries, start=start, end=end)
         size = len(texts)
-        return {role: Scraped(*found[at * size : (at + 1) * size]) for at, role in enumerate(roles)}
-
-    def _asked(self, query: str, start: float, end: float) -> tuple[Series, ...]:
-        return self._client.samples(query, start=start, end=end) if query else ()
+        arms = {role: Scraped(*found[at * size : (at + 1) * size]) for at, role in enumerate(roles)}
+        checking.refuse_twice(arms)
+        return arms
 
     def _arm(self, scraped: Scraped, known: Scrapes, span: Span) -> tuple[Arm, float]:
         """What a deployment answered in a span, and since when what is counted was asked."""
@@ -233,7 +235,7 @@ def _closed(known: Scrapes, until: float, end: float) -> bool:
     """Whether every target that is still scraped was scraped since ``until``."""
     return not any(
         end - times[-1] < _patience(times)
-        for times in known.values()
+        for times in known.groups
         if not _within(times, until, end)
     )
 
@@ -243,11 +245,18 @@ def _patience(times: Sequence[float]) -> float:
     return _ONE_SCRAPE if usual is None else _MISSED * usual
 
 
-def _lost(known: Scrapes, begin: float, until: float) -> str:
-    """Why requests right behind ``until`` are in no measurement; empty: they are in this one."""
-    since = max(begin, until - LOOK_BACK)
-    before = any(since <= at <= until for times in known.values() for at in times)
-    # Of a stage that has just begun, the scrape in which it began is left out.
-    if before or begin >= until - LOOK_BACK:
+def _lost(arms: Iterable[Scraped], known: Scrapes, begin: float, until: float) -> str:
+    """Why requests right behind ``until`` are in no measurement; empty: they are in this one.
+
+    That is so where all that an arm has was scraped again only after the look-back. Of a stage that
+    has just begun, the scrape in which it began is left out.
+    """
+    since = until - LOOK_BACK
+    if begin >= since:
         return ""
-    return "Prometheus has no samples of the time before it"
+    for arm in arms:
+        groups = {known.places[each.key] for each in arm.every if each.samples}
+        behind = [known.groups[at] for at in groups if known.groups[at][-1] > until]
+        if behind and not any(_within(times, since, until) for times in behind):
+            return "Prometheus has no samples of the time before it"
+    return ""
