@@ -93,6 +93,11 @@ def _meter(draft: Draft) -> None:
     metrics, named = draft.mapping("metrics"), draft.at("metrics", "provider")
     if named is not None and not isinstance(named, str):
         return  # told by the schema
+    secret = ("metrics", "token", "secret")
+    if secret in draft.written:
+        # What it stands for would be in the plan, and so in the journal.
+        do = "Write env:VARIABLE with the variable's name as it is."
+        draft.wrong(secret, "a reference stands where a secret's place is named.", do)
     for key in _OF_PROMETHEUS if named != PROMETHEUS else ():
         if key in metrics:
             what = f"'{key}' belongs to prometheus."

@@ -13,7 +13,7 @@ def place(value: object) -> str:
     >>> place("env:TOKEN")
     'env:TOKEN'
     """
-    if not re.fullmatch(r"env:[A-Za-z_][A-Za-z0-9_]*|file:.+", str(value)):
+    if not re.fullmatch(r"env:[A-Za-z_][A-Za-z0-9_]*|file:/.+", str(value)):
         what = "that does not say where the secret lies."
-        raise Misshapen(what, "Write env:VARIABLE or file:PATH, never the secret itself.")
+        raise Misshapen(what, "Write env:VARIABLE or file:/PATH, never the secret itself.")
     return str(value)

@@ -69,6 +69,11 @@ def test_a_good_candidate_is_promoted_by_what_prometheus_counted(site: Site) -> 
     assert len(latency) == 2
     assert all(0.001 < (check.candidate_value or 0.0) < 1.0 for check in latency)
     assert site.rests(plan) == ({"green": 100}, {}, {"green"})
+    verified = site.rollout("verify", site.run().id)
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    (site.folder / "record.jsonl").write_text(site.rollout("show", "--evidence").stdout)
+    again = site.rollout("simulate", plan, "--scenario", "record.jsonl")
+    assert again.returncode == 0, again.stdout + again.stderr
 
 
 def test_prometheus_and_the_access_log_count_the_same(site: Site) -> None:

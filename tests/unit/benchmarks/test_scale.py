@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from benchmarks.scale import memory
 from benchmarks.scale.__main__ import Place, cell, judged
 
 
@@ -12,8 +13,16 @@ def grown(power: float, raw: float = 0.0) -> dict[int, dict[str, float]]:
     return {n: {"waiting": n**power, "raw": n**raw if raw else 0.0} for n in (10, 100, 1000)}
 
 
-def test_a_pass_over_waiting_rollouts_is_measured_on_a_real_store(tmp_path, capsys):
-    found = cell(Place(f"sqlite:///{tmp_path}/journal.db", {}), 5, 6)
+@pytest.mark.parametrize(
+    "place",
+    [
+        lambda folder: Place(f"sqlite:///{folder}/journal.db", {}),
+        lambda _: Place(memory.url(1), {}),
+    ],
+    ids=["sqlite", "memory"],
+)
+def test_a_pass_over_waiting_rollouts_is_measured_on_a_real_store(place, tmp_path, capsys):
+    found = cell(place(tmp_path), 5, 6, 2)
 
     assert found["waiting"] > 0.0
     assert found["due"] > 0.0

@@ -85,6 +85,30 @@ def test_a_prometheus_that_is_away_is_asked_again_by_the_precheck_and_told_by_th
     assert [each.state for each in measured.diagnose() if each.topic == "metrics"] == [State.BAD]
 
 
+def test_a_plan_may_leave_the_look_at_its_measurements_out(clock: FakeClock):
+    gate = Gate("g", (Check("error_rate", maximum=0.02),))
+    stages = (Stage("preflight", Preflight(metrics=False)),)
+
+    found = bound(replace(PLAN, gates={"g": gate}, stages=stages), clock).preflight()
+
+    assert "metrics arrive" not in {each.name for each in found}
+
+
+def test_closing_lets_go_of_prometheus_too(measured: Measured, clock: FakeClock):
+    cursor = measured.cursor()
+    clock.sleep(60.0)
+    with pytest.raises(EndpointAway):
+        measured.read(cursor, mirrored=False, histogram=True)
+    client = measured._source._client
+    before = client._client
+
+    measured.close()
+
+    assert before is not None
+    assert before.is_closed
+    assert client._client is None
+
+
 def test_without_gates_nobody_looks_at_prometheus(measured: Measured):
     assert "metrics arrive" not in {each.name for each in measured.preflight()}
 

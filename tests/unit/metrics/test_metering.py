@@ -86,6 +86,14 @@ def test_an_expression_is_refused(text: str):
         "http://host/a#b",
         "http://a b",
         "file:///etc/passwd",
+        "http://host?",
+        "http://a..b",
+        "http://.:1",
+        "http://xn--zz:1",
+        "http://[::1]x:90",
+        "http://[v1.x]:1",
+        "http://[::1",
+        f"http://{'a' * 64}.example.com",
     ],
 )
 def test_a_strange_address_is_refused(address: str):
@@ -96,10 +104,21 @@ def test_a_strange_address_is_refused(address: str):
         read_meter(Metering("prometheus", {**GOOD, "address": address}))
 
 
-def test_a_password_in_an_address_is_not_repeated():
-    found = metering_findings(Metering("prometheus", {**GOOD, "address": "http://me:pass@host"}))
+@pytest.mark.parametrize(
+    "address",
+    ["http://host:9090", "https://prometheus.example.com/a/b/", "http://[::1]:9090", "http://127.0.0.1", "http://bücher.example"],
+)  # fmt: skip
+def test_an_address_is_taken(address: str):
+    assert metering_findings(Metering("prometheus", {**GOOD, "address": address})) == []
 
-    assert "pass@" not in str(found)
+
+@pytest.mark.parametrize(
+    "address", ["http://me:s3cret@host", "me:s3cret@host:90", "http://host?token=s3cret"]
+)
+def test_a_password_in_an_address_is_not_repeated(address: str):
+    found = metering_findings(Metering("prometheus", {**GOOD, "address": address}))
+
+    assert "s3cret" not in str(found)
     assert [path for path, _, _ in found] == [("address",)]
 
 

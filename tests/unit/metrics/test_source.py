@@ -30,12 +30,12 @@ T0 = 1_000.0
 
 
 class Scene:
-    """Two deployments of one process each, scraped every 15 seconds from ``T0`` on."""
+    """Two deployments, scraped every 15 seconds from ``T0`` on: both by one proxy, or each by itself."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, proxy: bool = True) -> None:
         self.server = FakePrometheus()
         self.blue = self.server.start("blue", "a")
-        self.green = self.server.start("green", "b")
+        self.green = self.server.start("green", "a" if proxy else "b")
         self.source = Source(METER, NAMES, self.server)  # type: ignore[arg-type]
         self.blue.answer(100)
         self.green.answer(10)
@@ -61,6 +61,11 @@ class Scene:
 @pytest.fixture
 def scene() -> Scene:
     return Scene()
+
+
+@pytest.fixture
+def pods() -> Scene:
+    return Scene(proxy=False)
 
 
 def arm(interval: Interval | None, role: str) -> Arm:
@@ -100,34 +105,54 @@ def test_a_scrape_in_which_a_stage_began_is_of_no_stage(scene: Scene):
     assert arm(interval, "baseline").requests == 50
 
 
-def test_a_reading_waits_for_every_target(scene: Scene):
-    cursor = scene.source.cursor(T0)
-    scene.later(10, 1)
-    cursor, _, _ = scene.read(cursor)
-    scene.blue.answer(10)
-    scene.green.answer(1)
-    scene.server.scrape(scene.at + 15, [scene.blue])
+def test_a_reading_waits_for_every_target_and_ends_where_the_baseline_was_scraped(pods: Scene):
+    cursor = pods.source.cursor(T0)
+    pods.later(10, 1)
+    cursor, first, _ = pods.read(cursor)
+    pods.blue.answer(10)
+    pods.green.answer(1)
+    pods.server.scrape(pods.at + 15, [pods.blue])
 
-    early = scene.read(cursor, moment=scene.at + 18 + DELAY)
-    scene.server.scrape(scene.at + 20, [scene.green])
-    _, interval, _ = scene.read(cursor, moment=scene.at + 21 + DELAY)
+    early = pods.read(cursor, moment=pods.at + 18 + DELAY)
+    pods.server.scrape(pods.at + 20, [pods.green])
+    late = pods.read(cursor, moment=pods.at + 29 + DELAY)
+    pods.blue.answer(10)
+    pods.server.scrape(pods.at + 30, [pods.blue])
+    _, interval, _ = pods.read(cursor, moment=pods.at + 31 + DELAY)
 
-    assert early == (cursor, None, "")
-    assert (arm(interval, "baseline").requests, arm(interval, "candidate").requests) == (10, 1)
+    assert first is not None
+    assert first.end == pods.at
+    assert early == late == (cursor, None, "")
+    assert interval is not None
+    assert interval.end == pods.at + 30
+    assert (arm(interval, "baseline").requests, arm(interval, "candidate").requests) == (20, 1)
 
 
-def test_a_target_that_went_away_is_not_waited_for(scene: Scene):
+def test_a_target_that_went_away_is_not_waited_for(pods: Scene):
     for _ in range(3):
-        scene.later(10, 1)
-    cursor = scene.source.cursor(scene.at)
-    scene.server.processes.remove(scene.green)
+        pods.later(10, 1)
+    cursor = pods.source.cursor(pods.at)
+    pods.server.processes.remove(pods.green)
     for _ in range(3):
-        scene.later(10)
+        pods.later(10)
 
-    _, interval, _ = scene.read(cursor)
+    _, interval, _ = pods.read(cursor)
 
     assert arm(interval, "baseline").requests == 30
     assert arm(interval, "candidate").requests == 0
+
+
+def test_a_baseline_that_went_away_is_not_waited_for(pods: Scene):
+    for _ in range(3):
+        pods.later(10, 1)
+    cursor = pods.source.cursor(pods.at)
+    pods.server.processes.remove(pods.blue)
+    for _ in range(8):
+        pods.later(0, 1)
+
+    _, interval, _ = pods.read(cursor)
+
+    assert arm(interval, "candidate").requests == 8
 
 
 def test_what_is_too_fresh_is_left_for_later(scene: Scene):
@@ -135,6 +160,30 @@ def test_what_is_too_fresh_is_left_for_later(scene: Scene):
     scene.later(10, 1)
 
     assert scene.read(cursor, moment=scene.at + DELAY - 1) == (cursor, None, "")
+
+
+def test_of_one_scrape_a_target_is_waited_for_a_while(pods: Scene):
+    cursor = pods.source.cursor(T0)
+    late = pods.server.start("green", "c")
+    late.answer(1)
+    pods.server.scrape(T0, [late])
+    for _ in range(10):
+        pods.at += 15.0
+        pods.blue.answer(10)
+        pods.green.answer(1)
+        pods.server.scrape(pods.at, [pods.blue, pods.green])
+
+    early = pods.read(cursor, moment=T0 + 80 + DELAY)
+    _, interval, _ = pods.read(cursor, moment=T0 + 106 + DELAY)
+
+    assert early == (cursor, None, "")
+    assert arm(interval, "candidate").requests == 7
+
+
+def test_a_cursor_is_not_before_the_moment_it_was_asked_for(scene: Scene):
+    begin, until = scene.source.cursor(T0 + 0.0004).split("/")
+
+    assert begin == until == "1000.001"
 
 
 def test_no_samples_are_not_no_requests(scene: Scene):
@@ -375,20 +424,20 @@ def test_pods_that_are_called_replicas_are_not_taken_for_that(scene: Scene):
     assert arm(interval, "candidate").requests == 7
 
 
-def test_an_arm_that_nobody_scraped_for_long_is_said_to_be_lost(scene: Scene):
-    cursor = scene.source.cursor(T0)
-    scene.later(10, 1)
-    cursor, _, _ = scene.read(cursor)
+def test_an_arm_that_nobody_scraped_for_long_is_said_to_be_lost(pods: Scene):
+    cursor = pods.source.cursor(T0)
+    pods.later(10, 1)
+    cursor, _, _ = pods.read(cursor)
     for _ in range(28):
-        scene.at += 15.0
-        scene.blue.answer(10)
-        scene.green.answer(1)
-        scene.server.scrape(scene.at, [scene.blue])
-        cursor, _, early = scene.read(cursor)
+        pods.at += 15.0
+        pods.blue.answer(10)
+        pods.green.answer(1)
+        pods.server.scrape(pods.at, [pods.blue])
+        cursor, _, early = pods.read(cursor)
         assert early == ""
-    scene.later(10, 1)
+    pods.later(10, 1)
 
-    assert scene.read(cursor)[2] == "Prometheus has no samples of the time before it"
+    assert pods.read(cursor)[2] == "Prometheus has no samples of the time before it"
 
 
 def test_latencies_are_in_one_reading(scene: Scene):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -33,6 +34,7 @@ _SELECTOR = re.compile(
         (?P<matchers>\{(?:[^{}"'`]|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`[^`]*`)*\})?\s*""",
     re.VERBOSE,
 )
+_LABEL = 64  # characters of a part of a host's name, and one more
 _AN_EXAMPLE = 'Write a counter like http_requests_total{deployment="${deployment}"}.'
 
 
@@ -161,20 +163,34 @@ def _strange(options: Mapping[str, object]) -> Iterator[Finding]:
 def _address(value: object) -> Iterator[Finding]:
     if not isinstance(value, str) or not value:
         return
-    try:
-        found = urlsplit(value)
-        usable = found.scheme in ("http", "https") and bool(found.hostname)
-        usable = usable and found.port != 0 and value.split() == [value]
-    except ValueError:
-        yield ("address",), "that is no URL.", "Write it like http://HOST:9090."
-        return
-    if found.username is not None or found.password is not None:
+    if "@" in value:
         # Not repeated: it may hold a password.
         what = "a name or a password stands in the URL, which everybody would see."
         yield ("address",), what, "Write 'username: NAME' and 'token: {secret: \"env:VARIABLE\"}'."
-    elif not usable or found.query or found.fragment:
+    elif "?" in value or "#" in value:
+        what = "something stands behind the path, which no Prometheus has; it may be a secret."
+        yield ("address",), what, "Write it like http://HOST:9090 or https://HOST/a/path."
+    elif not _is_usable(value):
         what = f"{shown(value)} is no address of a Prometheus."
         yield ("address",), what, "Write it like http://HOST:9090 or https://HOST/a/path."
+
+
+def _is_usable(address: str) -> bool:
+    """Whether it can be asked: by the same reading as the client's that asks."""
+    import httpx  # noqa: PLC0415 - only plans that name a Prometheus pay for it
+
+    try:
+        found = urlsplit(address)
+        host, asked = found.hostname or "", httpx.URL(address)
+        if found.port == 0 or address.split() != [address] or "%" in found.netloc:
+            return False
+        numbered = ":" in host and f"[{host}]" in found.netloc.lower()
+        fits = numbered or all(0 < len(part) < _LABEL for part in asked.raw_host.decode().rstrip(".").split("."))  # fmt: skip
+        if numbered:
+            ip_address(host)
+        return found.scheme in ("http", "https") and bool(host and asked.host) and fits
+    except (ValueError, httpx.InvalidURL):
+        return False
 
 
 def _selector(key: str, value: object) -> Iterator[Finding]:

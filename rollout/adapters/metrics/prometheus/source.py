@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
 
-from rollout.adapters.metrics.prometheus import arriving, checking, counters
+from rollout.adapters.metrics.prometheus import apart, arriving, checking, counters
 from rollout.adapters.metrics.prometheus.client import Client
 from rollout.adapters.metrics.prometheus.counters import (
     Layers,
@@ -108,18 +108,25 @@ class Source:
         if not any(_within(times, until, end) for times in known.groups):
             # Behind a whole piece without a scrape there may be more; what it had is lost.
             return Reading(str(_Cursor(begin, end)) if end >= limit else cursor, None)
-        if end < limit and not _closed(known, until, end):
-            return Reading(cursor, None)
+        separate = apart.are_apart(scraped, known)
+        whole = _written(apart.end_of(scraped, known, end, _ONE_SCRAPE)) if separate else end
+        if whole <= until or (end < limit and not _closed(known, until, whole)):
+            return Reading(str(_Cursor(begin, end)) if end >= limit else cursor, None)
+        end = whole
         span = Span(begin, until, end)
         arms, starts = {}, [until]
         for role, arm in scraped.items():
             arms[role], first = self._arm(arm, known, span)
             starts.append(first)
+        steady = True
+        if separate:
+            base = apart.careful(scraped[BASELINE], known, span, min(starts), arms[BASELINE])
+            arms[BASELINE], steady = base or arms[BASELINE], base is None
         # What was asked between a target's scrapes is in it, also a little from before ``until``.
         since = min(starts)
         return Reading(
             str(_Cursor(begin, end)),
-            Interval(until, end, arms),
+            Interval(until, end, arms, steady=steady),
             lost=_lost(scraped.values(), known, begin, until),
             since=since if since < until else None,
         )
@@ -225,6 +232,12 @@ def _latency(found: Layers, known: Scrapes, span: Span) -> dict[int, int]:
             for number, count in grown.items():
                 total[number] += count
     return dict(sorted(total.items()))
+
+
+def _written(moment: float) -> float:
+    """A moment as a cursor writes it, not before itself: else what was scraped then counts twice."""
+    found = round(moment, 3)
+    return found if found >= moment else round(found + 1.0 / _PRECISION, 3)
 
 
 def _within(times: Sequence[float], start: float, end: float) -> bool:

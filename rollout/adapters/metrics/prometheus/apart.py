@@ -1,0 +1,97 @@
+"""Deployments that are scraped apart, as pods are: what both met must not look like one's own.
+
+An outage that both share falls into one step of the baseline and into one of the candidate, and these
+end at different times, so that it may be counted for the one in this reading and for the other in
+the next. Compared as they are, a healthy candidate would look as if it had failed alone.
+
+So a reading ends where all of the baseline was scraped: then everything that the candidate's steps
+cover is known of the baseline, in its steps of this reading or in those beside it. Where its failures
+come in a burst, those beside are counted as well, which only argues for the candidate; and for a pass
+such a reading says nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final, NamedTuple
+
+from rollout.adapters.metrics.prometheus import counters
+from rollout.adapters.metrics.prometheus.counters import Scraped, Scrapes, Span, Step
+from rollout.domain.measure import Arm
+from rollout.domain.roles import BASELINE, CANDIDATE
+
+_SIGNS: Final = 3.0  # standard errors, and failures, above which a burst is none of chance
+
+
+class Failures(NamedTuple):
+    """Failed requests among all, of some steps of the baseline."""
+
+    errors: float
+    requests: float
+
+
+def are_apart(arms: Mapping[str, Scraped], known: Scrapes) -> bool:
+    """Whether no scrape has both arms."""
+    baseline, candidate = (_groups(arms.get(role), known) for role in (BASELINE, CANDIDATE))
+    return bool(baseline and candidate) and not baseline & candidate
+
+
+def end_of(arms: Mapping[str, Scraped], known: Scrapes, end: float, patience: float) -> float:
+    """Up to when all of the baseline is known: the last scrape of its target that lags most.
+
+    Args:
+        arms: By role.
+        known: When they were scraped.
+        end: Unix seconds; what was scraped later is not looked at.
+        patience: Seconds without a scrape after which a target is taken to be gone.
+    """
+    groups = _groups(arms.get(BASELINE), known)
+    lasts = [max((at for at in known.groups[each] if at <= end), default=0.0) for each in groups]
+    return min((at for at in lasts if end - at < patience), default=end)
+
+
+def careful(scraped: Scraped, known: Scrapes, own: Span, since: float, baseline: Arm) -> Arm | None:
+    """The baseline as it may be compared where its failures come in a burst; None: they do not.
+
+    Args:
+        scraped: The baseline's series.
+        known: When they were scraped.
+        own: Of the reading.
+        since: When the candidate's first step began; the baseline's steps from then on count.
+        baseline: What the reading has of it.
+    """
+    times: dict[str, list[float]] = {part: [0.0, 0.0] for part in ("own", "beside", "earlier")}
+    for at, series in enumerate((scraped.errors, scraped.requests)):
+        for each in series:
+            for step in counters.steps(each, known):
+                times[_part(step, own, since)][at] += step.growth
+    found = [Failures(*each) for each in times.values()]
+    if not any(_bursts(one, other) for one in found for other in found if one is not other):
+        return None
+    errors = min(baseline.requests, baseline.errors + round(found[1].errors))
+    return replace(baseline, errors=errors)
+
+
+def _part(step: Step, own: Span, since: float) -> str:
+    """Where a step belongs: to the reading, beside it, or before it."""
+    if own.start < step.at <= own.end:
+        return "own"
+    return "beside" if step.at > since and step.before < own.end else "earlier"
+
+
+def _bursts(some: Failures, other: Failures) -> bool:
+    """Whether some failed more often than the others, by more than chance: two rates compared."""
+    if not some.requests or not other.requests:
+        return False
+    rate = (some.errors + other.errors) / (some.requests + other.requests)
+    # Of some.errors less what the others' rate would make of as many requests.
+    spread = math.sqrt(rate * some.requests * (1.0 + some.requests / other.requests))
+    expected = some.requests * other.errors / other.requests
+    return some.errors > expected + _SIGNS * spread + _SIGNS
+
+
+def _groups(scraped: Scraped | None, known: Scrapes) -> set[int]:
+    every = () if scraped is None else scraped.every
+    return {known.places[each.key] for each in every if each.samples}
