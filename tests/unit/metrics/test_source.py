@@ -147,12 +147,12 @@ def test_a_baseline_that_went_away_is_not_waited_for(pods: Scene):
         pods.later(10, 1)
     cursor = pods.source.cursor(pods.at)
     pods.server.processes.remove(pods.blue)
-    for _ in range(8):
+    for _ in range(3):
         pods.later(0, 1)
 
     _, interval, _ = pods.read(cursor)
 
-    assert arm(interval, "candidate").requests == 8
+    assert arm(interval, "candidate").requests == 3
 
 
 def test_what_is_too_fresh_is_left_for_later(scene: Scene):

@@ -13,7 +13,7 @@ such a reading says nothing.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
 
@@ -23,6 +23,9 @@ from rollout.domain.measure import Arm
 from rollout.domain.roles import BASELINE, CANDIDATE
 
 _SIGNS: Final = 3.0  # standard errors, and failures, above which a burst is none of chance
+
+
+Patience = Callable[[Sequence[float]], float]
 
 
 class Failures(NamedTuple):
@@ -38,18 +41,22 @@ def are_apart(arms: Mapping[str, Scraped], known: Scrapes) -> bool:
     return bool(baseline and candidate) and not baseline & candidate
 
 
-def end_of(arms: Mapping[str, Scraped], known: Scrapes, end: float, patience: float) -> float:
+def end_of(arms: Mapping[str, Scraped], known: Scrapes, end: float, patience: Patience) -> float:
     """Up to when all of the baseline is known: the last scrape of its target that lags most.
 
     Args:
         arms: By role.
         known: When they were scraped.
         end: Unix seconds; what was scraped later is not looked at.
-        patience: Seconds without a scrape after which a target is taken to be gone.
+        patience: Of a target's scrapes, seconds without one after which it is taken to be gone.
     """
-    groups = _groups(arms.get(BASELINE), known)
-    lasts = [max((at for at in known.groups[each] if at <= end), default=0.0) for each in groups]
-    return min((at for at in lasts if end - at < patience), default=end)
+    groups = [known.groups[each] for each in _groups(arms.get(BASELINE), known)]
+    lasts = [
+        max((at for at in times if at <= end), default=-math.inf)
+        for times in groups
+        if end - times[-1] < patience(times)
+    ]
+    return min(lasts, default=end)
 
 
 def careful(scraped: Scraped, known: Scrapes, own: Span, since: float, baseline: Arm) -> Arm | None:

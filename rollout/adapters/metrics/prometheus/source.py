@@ -109,7 +109,7 @@ class Source:
             # Behind a whole piece without a scrape there may be more; what it had is lost.
             return Reading(str(_Cursor(begin, end)) if end >= limit else cursor, None)
         separate = apart.are_apart(scraped, known)
-        whole = _written(apart.end_of(scraped, known, end, _ONE_SCRAPE)) if separate else end
+        whole = _written(apart.end_of(scraped, known, end, _patience)) if separate else end
         if whole <= until or (end < limit and not _closed(known, until, whole)):
             return Reading(str(_Cursor(begin, end)) if end >= limit else cursor, None)
         end = whole
