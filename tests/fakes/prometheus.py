@@ -37,6 +37,7 @@ class FakePrometheus:
     def __init__(self) -> None:
         self.processes: list[Process] = []
         self.asked: list[str] = []
+        self.told: float | None = None
         self._kept: dict[tuple[str, Labels], dict[float, float]] = {}
 
     def start(self, deployment: str, instance: str, **labels: str) -> Process:

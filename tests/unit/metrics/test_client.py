@@ -43,7 +43,7 @@ def server() -> Iterator[Server]:
         def do_POST(self) -> None:
             sent = self.rfile.read(int(self.headers["Content-Length"])).decode()
             told.asked.append((self.path, parse_qs(sent), self.headers["Authorization"]))
-            self.send_response(told.status)
+            self.send_response_only(told.status)
             for name, value in told.headers.items():
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(told.body)))
@@ -93,6 +93,18 @@ def test_it_asks_for_every_sample_of_the_time(server: Server, client: Client):
             None,
         )
     ]
+
+
+@pytest.mark.parametrize(
+    ("date", "told"),
+    [("Thu, 01 Jan 1970 00:10:00 GMT", 600.0), ("yesterday", None), ("", None)],
+)
+def test_it_notes_the_server_s_time(server: Server, client: Client, date: str, told: float | None):
+    server.headers = {"Date": date}
+
+    ask(client)
+
+    assert client.told == told
 
 
 def test_samples_are_read_as_they_were_scraped(server: Server, client: Client):

@@ -379,6 +379,21 @@ def test_a_latency_that_is_nowhere_is_refused(scene: Scene):
     assert "no series of metrics.latency" in found["metrics arrive"].text
 
 
+@pytest.mark.parametrize(
+    ("ahead", "says"),
+    [(9.0, None), (-9.0, None), (42.0, "42s behind"), (-300.0, "5m ahead of")],
+)
+def test_the_precheck_compares_the_clocks(scene: Scene, ahead: float, says: str | None):
+    scene.later(10, 1)
+    moment = scene.at + DELAY
+    scene.server.told = moment + ahead
+
+    found = {each.name: each for each in scene.source.arrives([], moment=moment)}.get("clock")
+
+    assert (found is None) == (says is None)
+    assert found is None or (not found.ok and str(says) in found.text)
+
+
 def test_native_histograms_are_refused(scene: Scene):
     real = scene.server.samples
 

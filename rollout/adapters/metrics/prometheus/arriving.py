@@ -18,6 +18,7 @@ from rollout.ports.endpoint import Finding
 NAME: Final = "metrics arrive"
 EDGES: Final = "latency edges"
 ERRORS: Final = "errors arrive"
+_SKEW = 10.0  # seconds; an answer may take a while, and a header tells whole seconds
 
 
 def findings(
@@ -63,6 +64,19 @@ def findings(
     if told := " ".join(coarse.findings(checks, arm.edges, arm.latency or {})):
         found.append(Finding(EDGES, True, told))
     return tuple(found)
+
+
+def clocks(theirs: float | None, ours: float) -> tuple[Finding, ...]:
+    """Whether Prometheus' clock and this machine's agree; both Unix seconds, None: it told no time."""
+    ahead = 0.0 if theirs is None else ours - theirs
+    if abs(ahead) <= _SKEW:
+        return ()
+    way = "ahead of" if ahead > 0 else "behind"
+    text = (
+        f"This machine's clock is {spell_duration(round(abs(ahead)))} {way} Prometheus': what was asked "
+        "before a stage would count for it, or the other way round. Set both, by NTP at best."
+    )
+    return (Finding("clock", False, text),)
 
 
 def _selector(text: str, deployment: str) -> str:

@@ -36,6 +36,7 @@ class Client:
     def __init__(self, meter: Meter) -> None:
         self._meter = meter
         self._client: httpx.Client | None = None
+        self.told: float | None = None  # Unix seconds by the server's clock when it answered last
 
     def answers(
         self, selectors: Sequence[str], *, start: float, end: float
@@ -120,6 +121,7 @@ class Client:
                 f"{self._name} cannot be asked: {_short(str(error))}.",
                 do="Correct metrics.address.",
             ) from error
+        self.told = _moment(answer.headers.get("Date"))
         if answer.status_code != _OK:
             raise self._refusal(answer, content, headers)
         body = _json(content)
@@ -228,6 +230,16 @@ def _series(data: Mapping[str, Any]) -> Series:
         raise ValueError("a sample has no time")
     finite = {at: value for at, value in samples.items() if math.isfinite(value)}
     return Series(labels, finite, native=bool(data.get("histograms")))
+
+
+def _moment(date: str | None) -> float | None:
+    """Unix seconds of a ``Date`` header; None: there is none that can be read."""
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - where it is asked
+
+    try:
+        return None if date is None else parsedate_to_datetime(date).timestamp()
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 def _password(secret: str) -> str:

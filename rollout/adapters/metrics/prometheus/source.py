@@ -160,7 +160,9 @@ class Source:
         scraped = self._scraped((BASELINE,), end - LOOK_BACK, end)[BASELINE]
         known = counters.scrapes(scraped.every)
         arm, _ = self._arm(scraped, known, Span(-math.inf, end - LOOK_BACK, end))
-        return arriving.findings(self._names[BASELINE], self._meter, scraped, known, arm, checks)
+        name = self._names[BASELINE]
+        found = arriving.findings(name, self._meter, scraped, known, arm, checks)
+        return (*found, *arriving.clocks(self._client.told, moment))
 
     def close(self) -> None:
         """Let go of connections."""
