@@ -265,3 +265,9 @@ class Plan:
     def deployment(self, role: str) -> DeploymentRef:
         """The deployment that plays ``baseline`` or ``candidate``."""
         return self.baseline if role == BASELINE else self.candidate
+
+    @property
+    def preflight(self) -> Preflight:
+        """Which pre-checks it wants; without such a stage, those of a bare one."""
+        works = (stage.work for stage in self.stages)
+        return next((work for work in works if isinstance(work, Preflight)), Preflight())

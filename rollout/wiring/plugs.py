@@ -73,7 +73,10 @@ def endpoint(plan: Plan, *, home: Path, clock: Clock, start: bool = True) -> End
     build = cast("_EndpointFactory", _loaded("rollout.endpoints", plan.endpoint.provider))
     if plan.metrics.provider != PROMETHEUS:
         return build(plan, home=home, clock=clock, start=start)
-    from rollout.adapters.metrics.prometheus.endpoint import Measured, unmeasured  # noqa: PLC0415
+    from rollout.adapters.metrics.prometheus.endpoint import (  # noqa: PLC0415 - where it is named
+        Measured,
+        unmeasured,
+    )
 
     inner = build(unmeasured(plan), home=home, clock=clock, start=start)
     return Measured(plan, inner, clock)

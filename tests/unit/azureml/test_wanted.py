@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rollout.adapters.endpoints.azureml.permissions import Wants
-from rollout.adapters.endpoints.azureml.wanted import Wanted, flags, wanted, wants_of
+from rollout.adapters.endpoints.azureml.wanted import Wanted, wanted, wants_of
 from rollout.domain.plan import (
     Bootstrap,
     Create,
@@ -105,5 +105,5 @@ def test_a_candidate_that_is_deleted_after_a_failure_wants_the_right_to() -> Non
 def test_the_preflight_stage_switches_checks_off() -> None:
     stages = (Stage("preflight", Preflight(quota=False)),)
 
-    assert not flags(plan(stages=stages)).quota
-    assert flags(plan(stages=())) == Preflight()
+    assert not plan(stages=stages).preflight.quota
+    assert plan(stages=()).preflight == Preflight()

@@ -62,6 +62,14 @@ def test_samples_that_come_one_by_one_tell_nothing_of_each_other():
         assert [each.growth for each in steps(other, one)] == [100, 100]
 
 
+def test_samples_that_share_a_time_by_chance_tell_nothing_of_each_other():
+    one = series({15.0: 900, 30.0: 905, 45.1: 909}, pod="a")
+    other = series({14.9: 400, 30.0: 500, 45.0: 600}, pod="b")
+
+    assert [each.growth for each in steps(one, other)] == [5, 4]
+    assert [each.growth for each in steps(other, one)] == [100, 100]
+
+
 def test_another_target_does_not_tell_when_a_series_began():
     other = Series({"job": "pods", "instance": "b"}, {0: 1, 15: 1})
 

@@ -254,6 +254,29 @@ def test_an_interval_with_a_lowered_share_is_marked_as_one(scale):
     assert all(each.steady for each in later)
 
 
+def test_an_interval_that_counts_what_was_sent_before_it_is_judged_by_when_that_was(scale):
+    """A source that sees only sums, scrape by scrape, reaches back behind its interval's start."""
+    scale.pass_time(10.0)
+    scale.run = replace(scale.run, steady=scale.clock.now() - 5.0)
+    read = scale.meter._endpoint.read
+
+    def reaching_back(*args, **asked):
+        found = read(*args, **asked)
+        before = None if found.interval is None else found.interval.start - 8.0
+        return replace(found, since=before)
+
+    scale.meter._endpoint.read, begun = reaching_back, scale.clock.now()
+
+    made = [each for one in scale.pass_time(20.0) for each in one.intervals]
+
+    found = [each for each in made if each.start >= begun]
+    assert len(found) > 10
+    assert [each.steady for each in found] == [
+        each.start - 8.0 >= scale.run.steady for each in found
+    ]
+    assert {each.steady for each in found} == {False, True}
+
+
 def test_a_runner_that_leaves_puts_what_it_has_read_into_the_journal(scale):
     scale.meter.measure(scale.run, mirrored=False)
     scale.clock.sleep(1.0)

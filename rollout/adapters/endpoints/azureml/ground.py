@@ -22,7 +22,7 @@ from rollout.adapters.endpoints.azureml.kinds import KUBERNETES, MANAGED
 from rollout.adapters.endpoints.azureml.login import Login
 from rollout.adapters.endpoints.azureml.permissions import Scope
 from rollout.adapters.endpoints.azureml.place import Place
-from rollout.adapters.endpoints.azureml.wanted import Wanted, flags, wanted, wants_of
+from rollout.adapters.endpoints.azureml.wanted import Wanted, wanted, wants_of
 from rollout.domain.errors import EndpointError, EndpointRefused, NotLoggedIn
 from rollout.domain.plan import Bootstrap, Create, Plan
 from rollout.domain.roles import BASELINE, CANDIDATE
@@ -246,6 +246,6 @@ def measurements(ground: Ground) -> Sign:
 
 def chosen(ground: Ground) -> frozenset[str]:
     """Which of the checks that a plan can switch off it wants."""
-    found = flags(ground.plan)
+    found = ground.plan.preflight
     switches = {"quota": found.quota, "permissions": found.permissions, "metrics": found.metrics}
     return frozenset(name for name, wants in switches.items() if wants)

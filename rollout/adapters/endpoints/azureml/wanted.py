@@ -12,7 +12,6 @@ from rollout.domain.plan import (
     Delete,
     DeploymentRef,
     Plan,
-    Preflight,
     Scale,
 )
 from rollout.domain.roles import BASELINE, CANDIDATE
@@ -102,12 +101,6 @@ def wants_of(plan: Plan, *, sends: str, azure_monitor: bool, managed: bool = Tru
         inline=frozenset(kind for each in files if each is not None for kind in each.inline),
         sends=sends if plan.requests else "",
         reads_logs=plan.on_failure.collect_logs > 0,
-        checks_quota=managed and flags(plan).quota,
+        checks_quota=managed and plan.preflight.quota,
         reads_metrics=azure_monitor and bool(plan.gates),
     )
-
-
-def flags(plan: Plan) -> Preflight:
-    """Which checks the plan's preflight makes; without such a stage, those of a bare one."""
-    works = (stage.work for stage in plan.stages)
-    return next((work for work in works if isinstance(work, Preflight)), Preflight())

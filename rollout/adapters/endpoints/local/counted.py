@@ -12,7 +12,7 @@ _ANSWERED = '__name__=~"envoy_cluster_upstream_rq|envoy_cluster_upstream_rq_max_
 
 COUNTERS: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "requests": f'{{{_ANSWERED}, {_CLUSTER}, envoy_response_code!="499"}}',
+        "requests": f"{{{_ANSWERED}, {_CLUSTER}}}",
         "errors": f'{{{_ANSWERED}, {_CLUSTER}, envoy_response_code=~"|5..|408|424|429"}}',
         "latency": f"envoy_cluster_upstream_rq_time_bucket{{{_CLUSTER}}}",
         "unit": "ms",

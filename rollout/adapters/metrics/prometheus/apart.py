@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import permutations
 from typing import Final, NamedTuple
 
 from rollout.adapters.metrics.prometheus import counters
@@ -69,16 +70,16 @@ def careful(scraped: Scraped, known: Scrapes, own: Span, since: float, baseline:
         since: When the candidate's first step began; the baseline's steps from then on count.
         baseline: What the reading has of it.
     """
-    times: dict[str, list[float]] = {part: [0.0, 0.0] for part in ("own", "beside", "earlier")}
+    parts = {part: [0.0, 0.0] for part in ("own", "beside", "earlier")}
     for at, series in enumerate((scraped.errors, scraped.requests)):
         for each in series:
             for step in counters.steps(each, known):
-                times[_part(step, own, since)][at] += step.growth
-    found = [Failures(*each) for each in times.values()]
-    if not any(_bursts(one, other) for one in found for other in found if one is not other):
+                parts[_part(step, own, since)][at] += step.growth
+    found = {part: Failures(*counts) for part, counts in parts.items()}
+    if not any(_bursts(*both) for both in permutations(found.values(), 2)):
         return None
-    errors = min(baseline.requests, baseline.errors + round(found[1].errors))
-    return replace(baseline, errors=errors)
+    errors = baseline.errors + round(found["beside"].errors)
+    return replace(baseline, errors=min(baseline.requests, errors))
 
 
 def _part(step: Step, own: Span, since: float) -> str:

@@ -205,7 +205,8 @@ def revealed(secret: Secret, read: Callable[[str], str | None] = os.environ.get)
     if secret.kind == "env":
         found, place = read(secret.place), f"The environment variable {secret.place}"
         if not found:
-            raise EndpointRefused(f"{place} of metrics.token is not set.", do="Set it.")
+            do = f"Set it where rollout runs: export {secret.place}=TOKEN"
+            raise EndpointRefused(f"{place} of metrics.token is not set.", do=do)
     else:
         place = f"The file {secret.place}"
         try:
@@ -213,7 +214,8 @@ def revealed(secret: Secret, read: Callable[[str], str | None] = os.environ.get)
         except (OSError, ValueError) as error:
             why = getattr(error, "strerror", None) or "it is not text"
             raise EndpointRefused(
-                f"{place} of metrics.token cannot be read: {why}.", do="Correct it."
+                f"{place} of metrics.token cannot be read: {why}.",
+                do="Put the token there, or correct metrics.token in the plan.",
             ) from error
     found = found.strip()
     if not found or not found.isascii() or not found.isprintable():

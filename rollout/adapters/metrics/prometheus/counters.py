@@ -19,7 +19,7 @@ Samples that come one by one (pushed, or from two scrapers) are groups of their 
 from __future__ import annotations
 
 import math
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -37,7 +37,7 @@ Key = frozenset[tuple[str, str]]
 """What tells a series from all others: its labels."""
 
 EDGE_LABEL = "le"
-_NEAR = 0.25  # of the time between two samples
+_NEAR = 0.25  # of the time between two samples; nearer ones are not two scrapes of one group
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +167,9 @@ def _pairs(
     own = sorted(samples)
     if not own:
         return
-    earlier = bisect_left(times, own[0]) - 1
-    if earlier >= 0:
+    near = _NEAR * (times[-1] - times[0]) / max(1, len(times) - 1) if times else 0.0
+    earlier = bisect_right(times, own[0] - near) - 1
+    if earlier >= 0 and times[earlier] < own[0]:
         yield times[earlier], own[0], None, samples[own[0]]
     for before, at in pairwise(own):
         missed = _missed(times, before, at)
@@ -180,9 +181,9 @@ def _pairs(
 
 
 def _missed(times: Sequence[float], before: float, at: float) -> float | None:
-    """The target's last scrape between two of a series, in which it was not; None: there was none.
+    """The group's last scrape between two of a series, in which it was not; None: there was none.
 
-    What is pushed has times of its own for each series; so one that is near to either is no scrape.
+    Samples that come one by one may share a time by chance; so one that is near to either is none.
     """
     near = _NEAR * (at - before)
     last = bisect_right(times, at - near) - 1

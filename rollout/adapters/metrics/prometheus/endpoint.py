@@ -12,7 +12,7 @@ from rollout.adapters.metrics.prometheus.source import Source
 from rollout.domain.endpoint import Effect, Seen
 from rollout.domain.errors import EndpointAway, EndpointRefused
 from rollout.domain.measure import Arm
-from rollout.domain.plan import Metering, Plan, Preflight
+from rollout.domain.plan import Metering, Plan
 from rollout.domain.roles import BASELINE, CANDIDATE
 from rollout.ports.clock import Clock
 from rollout.ports.doctor import Doctor, Sign, sign_of
@@ -83,9 +83,7 @@ class Measured:
         return (*self._signs(), *(sign_of(_TOPIC, each) for each in found))
 
     def _looks(self) -> bool:
-        works = (stage.work for stage in self._plan.stages)
-        wants = next((work for work in works if isinstance(work, Preflight)), Preflight())
-        return wants.metrics and bool(self._plan.gates)
+        return self._plan.preflight.metrics and bool(self._plan.gates)
 
     def _signs(self) -> Iterator[Sign]:
         if isinstance(self._inner, Doctor):
