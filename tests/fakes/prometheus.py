@@ -47,7 +47,8 @@ class FakePrometheus:
         return made
 
     def scrape(self, at: float, processes: Iterable[Process] | None = None) -> None:
-        """All targets at once, or some."""
+        """All targets at once, or some; times are whole milliseconds, as Prometheus keeps them."""
+        at = round(at, 3)
         for each in self.processes if processes is None else processes:
             base = {"job": "pods", "instance": each.instance, **each.labels}
             for code, count in each.codes.items():

@@ -50,7 +50,7 @@ class Pods:
                     rate = max(rate, outage[2])
                 self._serve(pod, self.counts[at](), rate)
                 if now >= self.due[at]:
-                    self.server.scrape(round(self.due[at], 3), [pod])
+                    self.server.scrape(self.due[at], [pod])
                     self.due[at] += EVERY
             if tick % 8 == 0:
                 reading = self.source.read(cursor, moment=now, mirrored=False)

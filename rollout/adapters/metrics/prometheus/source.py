@@ -109,7 +109,7 @@ class Source:
             # Behind a whole piece without a scrape there may be more; what it had is lost.
             return Reading(str(_Cursor(begin, end)) if end >= limit else cursor, None)
         separate = apart.are_apart(scraped, known)
-        whole = _written(apart.end_of(scraped, known, end, _patience)) if separate else end
+        whole = apart.end_of(scraped, known, end, _patience) if separate else end
         if whole <= until or (end < limit and not _closed(known, until, whole)):
             return Reading(str(_Cursor(begin, end)) if end >= limit else cursor, None)
         end = whole
@@ -234,12 +234,6 @@ def _latency(found: Layers, known: Scrapes, span: Span) -> dict[int, int]:
             for number, count in grown.items():
                 total[number] += count
     return dict(sorted(total.items()))
-
-
-def _written(moment: float) -> float:
-    """A moment as a cursor writes it, not before itself: else what was scraped then counts twice."""
-    found = round(moment, 3)
-    return found if found >= moment else round(found + 1.0 / _PRECISION, 3)
 
 
 def _within(times: Sequence[float], start: float, end: float) -> bool:
